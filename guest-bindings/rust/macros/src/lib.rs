@@ -1,0 +1,27 @@
+//! The macros of `wharf-guest`; use them through that crate, which documents them with examples.
+
+mod from_row;
+mod service;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, ItemFn, parse_macro_input};
+
+/// Makes a function the service of this component.
+///
+/// A function without parameters returns an axum router; a function with one takes a `wharf_guest::Request`
+/// and returns a `wharf_guest::Response`, text, or a `Result` of these. One crate has one service.
+#[proc_macro_attribute]
+pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    service::expand(&arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct of a row: named fields by column name, tuple fields by position.
+///
+/// `#[pg(rename = "column")]` on a field names its column; `#[pg(default)]` takes `Default::default()` when
+/// the query has no such column.
+#[proc_macro_derive(FromRow, attributes(pg))]
+pub fn derive_from_row(item: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(item as DeriveInput);
+    from_row::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}

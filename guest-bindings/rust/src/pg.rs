@@ -1,0 +1,55 @@
+//! PostgreSQL. The host owns connections, pools, prepared statements and credentials; a service opens what
+//! its manifest grants, by name.
+//!
+//! ```no_run
+//! use wharf_guest::{FromRow, PgClient, Result};
+//!
+//! #[derive(FromRow)]
+//! struct User {
+//!     id: i64,
+//!     name: String,
+//!     email: Option<String>,
+//! }
+//!
+//! # fn main() -> Result<()> {
+//! let pg = PgClient::open("main")?;
+//! let users: Vec<User> = pg.query_as("select id, name, email from users where id > $1", &[&100])?;
+//! let count: i64 = pg.query_value("select count(*) from users", &[])?;
+//!
+//! pg.transaction(|tx| {
+//!     tx.execute("update accounts set balance = balance - $1 where id = $2", &[&5, &1])?;
+//!     tx.execute("update accounts set balance = balance + $1 where id = $2", &[&5, &2])
+//! })?;
+//! # Ok(()) }
+//! ```
+//!
+//! Parameters are converted to the types that the statement expects. What a column becomes is up to
+//! [`FromPg`]: integers widen (an `int4` reads as `i64`), `null` needs an `Option`, arrays become `Vec`s.
+
+mod client;
+mod convert;
+mod cursor;
+mod external;
+mod pipeline;
+mod queries;
+mod rows;
+mod transaction;
+mod types;
+
+pub use client::PgClient;
+pub use convert::{FromPg, Mismatch, ToPg};
+pub use cursor::Cursor;
+pub use pipeline::Pipeline;
+pub use queries::Queries;
+pub use rows::{ColumnIndex, FromRow, Row, Rows};
+pub use transaction::{Transaction, TransactionOptions};
+#[cfg(feature = "json")]
+pub use types::Json;
+pub use types::{Label, Numeric, TimeOfDay, Untyped, Uuid};
+pub use wharf_guest_macros::FromRow;
+
+pub use crate::bindings::wharf::platform::pg_client::{
+    ArrayValue, Column, Dimension, Interval, Isolation, PgValue, RangeBounds, RangeValue, RawValue, Scalar,
+    StatementInfo, TimeTz,
+};
+pub use crate::time::{Date, Timestamp};

@@ -1,0 +1,325 @@
+//! Between Rust's types and the contract's values.
+
+use super::{ArrayValue, Dimension, Interval, PgValue, Scalar, TimeTz};
+use std::{borrow::Cow, net::IpAddr};
+
+/// A parameter of a statement.
+///
+/// ```
+/// use wharf_guest::pg::{PgValue, ToPg};
+///
+/// struct UserId(i64);
+///
+/// impl ToPg for UserId {
+///     fn to_pg(&self) -> PgValue {
+///         self.0.to_pg()
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a Postgres parameter",
+    label = "implements no `ToPg`",
+    note = "for JSON use `pg::Json(&value)`, for a Postgres enum `pg::Label`, for any other type `pg::Untyped(text)`"
+)]
+pub trait ToPg {
+    /// The value as the contract has it.
+    fn to_pg(&self) -> PgValue;
+}
+
+/// What a column can be turned into.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from a Postgres column",
+    label = "implements no `FromPg`",
+    note = "a column that may be null wants an `Option`; a JSON column can be any type through `pg::Json<T>`"
+)]
+pub trait FromPg: Sized {
+    /// Takes the value, or tells why it does not fit.
+    ///
+    /// # Errors
+    /// When the value is of another type, or null.
+    fn from_pg(value: PgValue) -> Result<Self, Mismatch>;
+}
+
+/// A value is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What was asked for, e.g. `i64`.
+    pub expected: &'static str,
+    /// What is there, e.g. `text`.
+    pub actual: String,
+}
+
+impl Mismatch {
+    /// Says that `value` is not an `expected`.
+    #[must_use]
+    pub fn new(expected: &'static str, value: &PgValue) -> Self {
+        Self { expected, actual: name(value) }
+    }
+}
+
+/// What Postgres calls the type of a value.
+fn name(value: &PgValue) -> String {
+    match value {
+        PgValue::Scalar(scalar) => scalar_name(scalar).to_owned(),
+        PgValue::Array(array) if array.dimensions.len() > 1 => {
+            format!("an array of {} dimensions", array.dimensions.len())
+        }
+        PgValue::Array(array) => match array.elements.iter().find(|element| !matches!(element, Scalar::Null))
+        {
+            Some(element) => format!("an array of {}", scalar_name(element)),
+            None => "an array".to_owned(),
+        },
+        PgValue::Range(_) => "a range".to_owned(),
+    }
+}
+
+fn scalar_name(scalar: &Scalar) -> &'static str {
+    match scalar {
+        Scalar::Null => "null",
+        Scalar::Boolean(_) => "bool",
+        Scalar::Int2(_) => "int2",
+        Scalar::Int4(_) => "int4",
+        Scalar::Int8(_) => "int8",
+        Scalar::Oid(_) => "oid",
+        Scalar::Float4(_) => "float4",
+        Scalar::Float8(_) => "float8",
+        Scalar::Numeric(_) => "numeric",
+        Scalar::Text(_) | Scalar::Untyped(_) => "text",
+        Scalar::Bytea(_) => "bytea",
+        Scalar::Uuid(_) => "uuid",
+        Scalar::Json(_) => "json",
+        Scalar::Jsonb(_) => "jsonb",
+        Scalar::Date(_) => "date",
+        Scalar::Time(_) => "time",
+        Scalar::Timetz(_) => "timetz",
+        Scalar::Timestamp(_) => "timestamp",
+        Scalar::Timestamptz(_) => "timestamptz",
+        Scalar::Interval(_) => "interval",
+        Scalar::Inet(_) => "inet",
+        Scalar::Cidr(_) => "cidr",
+        Scalar::Macaddr(_) => "macaddr",
+        Scalar::Raw(_) => "a type of its own",
+    }
+}
+
+/// Implements `ToPg` for a type and a case of `Scalar`, and `FromPg` for the cases that it reads.
+macro_rules! scalar {
+    ($type:ty, $name:literal, $value:ident => $to:expr, $($case:pat => $from:expr),+) => {
+        impl $crate::pg::ToPg for $type {
+            fn to_pg(&self) -> $crate::pg::PgValue {
+                let $value = self;
+                $crate::pg::PgValue::Scalar($to)
+            }
+        }
+
+        impl $crate::pg::FromPg for $type {
+            fn from_pg(value: $crate::pg::PgValue) -> Result<Self, $crate::pg::Mismatch> {
+                match value {
+                    $($crate::pg::PgValue::Scalar($case) => Ok($from),)+
+                    other => Err($crate::pg::Mismatch::new($name, &other)),
+                }
+            }
+        }
+    };
+}
+pub(super) use scalar;
+
+scalar!(bool, "bool", v => Scalar::Boolean(*v), Scalar::Boolean(v) => v);
+scalar!(i16, "i16", v => Scalar::Int2(*v), Scalar::Int2(v) => v);
+scalar!(i32, "i32", v => Scalar::Int4(*v), Scalar::Int2(v) => v.into(), Scalar::Int4(v) => v);
+scalar!(i64, "i64", v => Scalar::Int8(*v),
+    Scalar::Int2(v) => v.into(), Scalar::Int4(v) => v.into(), Scalar::Int8(v) => v, Scalar::Oid(v) => v.into());
+scalar!(u32, "u32 (an oid)", v => Scalar::Oid(*v), Scalar::Oid(v) => v);
+scalar!(f32, "f32", v => Scalar::Float4(*v), Scalar::Float4(v) => v);
+scalar!(f64, "f64", v => Scalar::Float8(*v), Scalar::Float4(v) => v.into(), Scalar::Float8(v) => v);
+scalar!(String, "String", v => Scalar::Text(v.clone()),
+    Scalar::Text(v) | Scalar::Numeric(v) | Scalar::Uuid(v) | Scalar::Json(v) | Scalar::Jsonb(v)
+        | Scalar::Inet(v) | Scalar::Cidr(v) | Scalar::Macaddr(v) => v);
+scalar!(Vec<u8>, "Vec<u8> (a bytea)", v => Scalar::Bytea(v.clone()), Scalar::Bytea(v) => v);
+scalar!(Interval, "Interval", v => Scalar::Interval(*v), Scalar::Interval(v) => v);
+scalar!(TimeTz, "TimeTz", v => Scalar::Timetz(*v), Scalar::Timetz(v) => v);
+
+impl ToPg for IpAddr {
+    fn to_pg(&self) -> PgValue {
+        PgValue::Scalar(Scalar::Inet(self.to_string()))
+    }
+}
+
+impl FromPg for IpAddr {
+    fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
+        match &value {
+            PgValue::Scalar(Scalar::Inet(text)) => text.parse().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| Mismatch::new("IpAddr (an inet without a network mask)", &value))
+    }
+}
+
+impl ToPg for str {
+    fn to_pg(&self) -> PgValue {
+        PgValue::Scalar(Scalar::Text(self.to_owned()))
+    }
+}
+
+impl ToPg for Cow<'_, str> {
+    fn to_pg(&self) -> PgValue {
+        (**self).to_pg()
+    }
+}
+
+impl ToPg for [u8] {
+    fn to_pg(&self) -> PgValue {
+        PgValue::Scalar(Scalar::Bytea(self.to_owned()))
+    }
+}
+
+impl<T: ToPg + ?Sized> ToPg for &T {
+    fn to_pg(&self) -> PgValue {
+        (**self).to_pg()
+    }
+}
+
+impl<T: ToPg> ToPg for Option<T> {
+    fn to_pg(&self) -> PgValue {
+        self.as_ref().map_or(PgValue::Scalar(Scalar::Null), ToPg::to_pg)
+    }
+}
+
+impl<T: FromPg> FromPg for Option<T> {
+    fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
+        match value {
+            PgValue::Scalar(Scalar::Null) => Ok(None),
+            value => T::from_pg(value).map(Some),
+        }
+    }
+}
+
+impl ToPg for PgValue {
+    fn to_pg(&self) -> PgValue {
+        self.clone()
+    }
+}
+
+impl FromPg for PgValue {
+    fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
+        Ok(value)
+    }
+}
+
+impl<T: ToPg> ToPg for [T] {
+    fn to_pg(&self) -> PgValue {
+        array(self.iter().map(ToPg::to_pg))
+    }
+}
+
+impl<T: ToPg> ToPg for Vec<T> {
+    fn to_pg(&self) -> PgValue {
+        self.as_slice().to_pg()
+    }
+}
+
+impl<T: ToPg, const N: usize> ToPg for [T; N] {
+    fn to_pg(&self) -> PgValue {
+        self.as_slice().to_pg()
+    }
+}
+
+/// An array of these; arrays among them become its inner dimensions.
+fn array(values: impl ExactSizeIterator<Item = PgValue>) -> PgValue {
+    let outer = dimension(values.len());
+    let mut inner = None;
+    let mut elements = Vec::with_capacity(values.len());
+    for value in values {
+        match value {
+            PgValue::Scalar(scalar) => elements.push(scalar),
+            PgValue::Array(array) => {
+                let dimensions = match array.dimensions.as_slice() {
+                    [] => vec![dimension(array.elements.len())],
+                    _ => array.dimensions,
+                };
+                inner.get_or_insert(dimensions);
+                elements.extend(array.elements);
+            }
+            // The server's message will quote this text.
+            PgValue::Range(_) => {
+                elements.push(Scalar::Untyped("a range as an element of an array".to_owned()))
+            }
+        }
+    }
+    let dimensions = inner.map_or_else(Vec::new, |inner| std::iter::once(outer).chain(inner).collect());
+    PgValue::Array(ArrayValue { element_oid: 0, dimensions, elements })
+}
+
+fn dimension(length: usize) -> Dimension {
+    Dimension { length: u32::try_from(length).unwrap_or(u32::MAX), lower_bound: 1 }
+}
+
+impl<T: FromPg> FromPg for Vec<T> {
+    fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
+        match value {
+            PgValue::Array(array) if array.dimensions.len() <= 1 => {
+                array.elements.into_iter().map(|element| T::from_pg(PgValue::Scalar(element))).collect()
+            }
+            other => Err(Mismatch::new("Vec (an array of one dimension)", &other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalar(scalar: Scalar) -> PgValue {
+        PgValue::Scalar(scalar)
+    }
+
+    #[test]
+    fn integers_widen_and_never_narrow() {
+        assert_eq!(i64::from_pg(scalar(Scalar::Int2(7))), Ok(7));
+        assert_eq!(f64::from_pg(scalar(Scalar::Float4(0.5))), Ok(0.5));
+        let error = i32::from_pg(scalar(Scalar::Int8(7))).unwrap_err();
+        assert_eq!((error.expected, error.actual.as_str()), ("i32", "int8"));
+    }
+
+    #[test]
+    fn null_needs_an_option() {
+        assert_eq!(Option::<i32>::from_pg(scalar(Scalar::Null)), Ok(None));
+        assert_eq!(Option::<i32>::from_pg(scalar(Scalar::Int4(1))), Ok(Some(1)));
+        assert_eq!(i32::from_pg(scalar(Scalar::Null)).unwrap_err().actual, "null");
+        assert!(matches!(None::<&str>.to_pg(), PgValue::Scalar(Scalar::Null)));
+    }
+
+    #[test]
+    fn bytes_are_bytea_and_other_slices_arrays() {
+        assert!(matches!([1_u8, 2][..].to_pg(), PgValue::Scalar(Scalar::Bytea(_))));
+        assert!(matches!(vec![1_u8].to_pg(), PgValue::Scalar(Scalar::Bytea(_))));
+        let PgValue::Array(array) = ["a", "b"].to_pg() else { panic!("not an array") };
+        assert!(array.dimensions.is_empty() && array.elements.len() == 2);
+        assert_eq!(Vec::<String>::from_pg(PgValue::Array(array)).unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn nested_slices_are_arrays_of_more_dimensions() {
+        let PgValue::Array(array) = vec![vec![1, 2, 3], vec![4, 5, 6]].to_pg() else {
+            panic!("not an array")
+        };
+        let lengths: Vec<_> = array.dimensions.iter().map(|dimension| dimension.length).collect();
+        assert_eq!((lengths, array.elements.len()), (vec![2, 3], 6));
+        assert!(Vec::<i32>::from_pg(PgValue::Array(array)).is_err(), "two dimensions are no Vec<i32>");
+    }
+
+    #[test]
+    fn a_null_element_needs_an_option_too() {
+        let with_null = || vec![Some(1), None].to_pg();
+        assert_eq!(Vec::<Option<i32>>::from_pg(with_null()), Ok(vec![Some(1), None]));
+        assert!(Vec::<i32>::from_pg(with_null()).is_err());
+        assert_eq!(Mismatch::new("x", &with_null()).actual, "an array of int4");
+    }
+
+    #[test]
+    fn addresses_travel_as_inet() {
+        let address: IpAddr = "10.0.0.1".parse().unwrap();
+        assert_eq!(IpAddr::from_pg(address.to_pg()), Ok(address));
+        assert!(IpAddr::from_pg(scalar(Scalar::Inet("10.0.0.0/8".into()))).is_err());
+    }
+}
