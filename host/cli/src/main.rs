@@ -1,2 +1,76 @@
-//! x
-fn main() {}
+//! The `wharf` command: one verb per file, and the only place that prints.
+
+mod output;
+mod toolchain;
+mod service;
+mod databases;
+mod hosting;
+mod build;
+mod check;
+mod serve;
+mod dev;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Build, check, develop and serve WebAssembly services.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Wharf {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Build(build::Arguments),
+    Check(check::Arguments),
+    Dev(dev::Arguments),
+    Serve(serve::Arguments),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong command line.
+Environment: NO_COLOR switches colours off; WHARF_LOG filters log lines (default `info`).";
+
+fn main() -> ExitCode {
+    let wharf = Wharf::parse();
+    let log = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .with_ansi(output::Paint::stderr().is_on())
+        .init();
+    match run(wharf.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        match verb {
+            Verb::Build(arguments) => build::run(arguments).await,
+            Verb::Check(arguments) => check::run(&arguments),
+            Verb::Dev(arguments) => dev::run(arguments).await,
+            Verb::Serve(arguments) => serve::run(arguments).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Wharf::command().debug_assert();
+    }
+}

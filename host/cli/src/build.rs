@@ -1,0 +1,131 @@
+//! `wharf build`: sources in, component out. Not in here: which Rust does it (`toolchain.rs`).
+
+pub(crate) mod cargo;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::Serialize;
+
+use crate::output::{self, Paint};
+use crate::service::Service;
+
+/// Build services into components
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wharf build                     build the service in this folder
+  wharf build hello guestbook     build two services, with one cargo run where they share a workspace
+  wharf build --json hello        print the result as JSON
+
+The component is written to the manifest's `component`, or else to DIR/.wharf/build/NAME.wasm.
+A Rust for WebAssembly is found through WHARF_WASM_CARGO and WHARF_WASM_RUSTC, rustup's wasm32-wasip2
+target, or Debian's rustc-web with rust-web-src, in this order.")]
+pub(crate) struct Arguments {
+    /// Folders with a wharf.toml [default: the current one]
+    #[arg(value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one build made.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Built {
+    /// The service.
+    pub(crate) name: String,
+    /// The component's file.
+    pub(crate) component: PathBuf,
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// How long its build took; services of one workspace are built together.
+    #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    pub(crate) time: Duration,
+}
+
+fn as_seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+/// How much cargo tells while it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Everything.
+    Shown,
+    /// Warnings and errors.
+    Quiet,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let services = Service::open_all(&arguments.folders)?;
+    let built = build(&services, Progress::Shown).await?;
+    if arguments.json {
+        return output::json(&built);
+    }
+    let rows: Vec<_> = built
+        .iter()
+        .map(|built| {
+            let path = relative(&built.component).display().to_string();
+            [built.name.clone(), output::size(built.bytes), output::time(built.time), path]
+        })
+        .collect();
+    output::result(output::table(Paint::stdout(), ["SERVICE", "SIZE", "TIME", "COMPONENT"], &rows));
+    Ok(())
+}
+
+/// Builds the services that have sources; the others must have their component already. Cancellation safe: a
+/// dropped build kills its cargo and leaves the last component in place.
+pub(crate) async fn build(services: &[Service], progress: Progress) -> Result<Vec<Built>> {
+    let start = Instant::now();
+    let mut outcomes = cargo::build(services, progress).await?;
+    let mut built = Vec::with_capacity(services.len());
+    for service in services {
+        let time = match outcomes.remove(&service.folder) {
+            Some((artifact, time)) => {
+                place(&artifact, service)?;
+                time
+            }
+            None => start.elapsed(),
+        };
+        let meta = std::fs::metadata(&service.component).with_context(|| {
+            format!(
+                "service `{}` has neither a Cargo.toml nor its component `{}`",
+                service.name,
+                service.component.display()
+            )
+        })?;
+        if meta.len() == 0 {
+            bail!("`{}` is empty", service.component.display());
+        }
+        built.push(Built {
+            name: service.name.clone(),
+            component: service.component.clone(),
+            bytes: meta.len(),
+            time,
+        });
+    }
+    Ok(built)
+}
+
+/// Copies the artifact to the component's place, whole or not at all: a host may read it at any time.
+fn place(artifact: &std::path::Path, service: &Service) -> Result<()> {
+    let target = &service.component;
+    let partial = target.with_extension("wasm.partial");
+    let write = || {
+        if let Some(folder) = target.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::copy(artifact, &partial)?;
+        std::fs::rename(&partial, target)
+    };
+    write().with_context(|| format!("failed to write `{}`", target.display()))
+}
+
+/// The path from the current folder, when it lies below it.
+pub(crate) fn relative(path: &std::path::Path) -> PathBuf {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).to_path_buf()
+}

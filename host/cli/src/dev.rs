@@ -1,0 +1,182 @@
+//! `wharf dev`: build, serve, watch, and swap what changed. Requests are served during builds, and a build
+//! that fails leaves the last good release in place.
+
+mod watch;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use wharf_control::Project;
+use wharf_host::{Digest, Host, Release, Serving};
+use wharf_postgres::PrivatePostgres;
+
+use crate::build::{self, Progress};
+use crate::databases;
+use crate::hosting::{self, Hosting, Signals};
+use crate::output::{self, Paint};
+use crate::service::{self, Service};
+use watch::Watch;
+
+/// Build and serve services, and swap them live when their sources change
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wharf dev                       the service in this folder, on http://127.0.0.1:3000
+  wharf dev hello guestbook --listen 127.0.0.1:8080
+
+A granted database without an address is a private PostgreSQL in .wharf/postgres of the folder that
+holds all services; buckets are kept in .wharf/kv there. Both are there next time.")]
+pub(crate) struct Arguments {
+    /// Folders with a wharf.toml [default: the current one]
+    #[arg(value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    #[command(flatten)]
+    hosting: Hosting,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let Arguments { folders, hosting } = arguments;
+    let mut signals = Signals::catch()?;
+    let services = Service::open_all(&folders)?;
+    let start = Instant::now();
+    let up = async {
+        // The slow halves run at the same time: cargo, and the database with the host on it.
+        let (built, started) =
+            tokio::join!(build::build(&services, Progress::Shown), start_host(&services, &hosting));
+        let (host, serving, postgres) = started?;
+        if let Err(error) = built {
+            output::error(&error);
+        }
+        Ok::<_, anyhow::Error>((host, serving, postgres))
+    };
+    let (host, serving, postgres) = tokio::select! {
+        up = up => up?,
+        () = signals.stop() => return Ok(()),
+    };
+    let mut session = Session { host, services, released: HashMap::new() };
+    let releases = session.deploy_all().await;
+    hosting::print_releases(serving.local_addr(), &releases);
+    drop(releases);
+    let watch = Watch::start(&session.services)?;
+    output::result(format!("listening on http://{}, watching for changes", serving.local_addr()));
+    output::note(Paint::stderr().faint(format!("up in {}", output::time(start.elapsed()))));
+
+    tokio::select! {
+        never = session.follow(watch) => never?,
+        () = signals.stop() => {}
+    }
+    let ended = hosting.shut_down(serving, &mut signals).await;
+    if let Some(postgres) = postgres {
+        postgres.stop().await.context("failed to stop the private PostgreSQL")?;
+    }
+    ended
+}
+
+/// The databases, the host on them, and its listener.
+async fn start_host(
+    services: &[Service],
+    hosting: &Hosting,
+) -> Result<(Host, Serving, Option<PrivatePostgres>)> {
+    let root = service::common_root(services);
+    let granted = services.iter().flat_map(Service::databases);
+    let (mut addresses, missing) = databases::given(granted, &hosting.databases);
+    databases::reach(&addresses).await?;
+    let postgres = match databases::private(&root, &missing).await? {
+        Some((postgres, private)) => {
+            addresses.extend(private);
+            Some(postgres)
+        }
+        None => None,
+    };
+    let kv = match (&hosting.kv_dir, hosting.kv) {
+        (Some(folder), _) => Some(folder.clone()),
+        (None, Some(hosting::Kv::Memory)) => None,
+        (None, None) => Some(root.join(".wharf/kv")),
+    };
+    let host = hosting.host(&addresses, kv)?;
+    let serving = hosting.listen(&host)?;
+    Ok((host, serving, postgres))
+}
+
+/// The running host and what it serves.
+struct Session {
+    host: Host,
+    services: Vec<Service>,
+    /// What runs of each service's folder: its name and release.
+    released: HashMap<PathBuf, (String, Digest)>,
+}
+
+impl Session {
+    /// Deploys everything that was built, and says why when something cannot be.
+    async fn deploy_all(&mut self) -> Vec<(Arc<Release>, Duration)> {
+        let mut releases = Vec::new();
+        for service in self.services.clone() {
+            if !service.component.exists() {
+                continue;
+            }
+            let start = Instant::now();
+            match self.deploy(&service).await {
+                Ok(release) => releases.push((release, start.elapsed())),
+                Err(error) => output::error(&error),
+            }
+        }
+        releases
+    }
+
+    async fn deploy(&mut self, service: &Service) -> Result<Arc<Release>> {
+        let project = Project::open(&service.folder)?;
+        let deployed = wharf_control::deploy(&self.host, project.artifact()?)
+            .await
+            .with_context(|| format!("failed to load service `{}`", service.name))?;
+        let entry = (service.name.clone(), deployed.release.digest().clone());
+        if let Some((name, _)) = self.released.insert(service.folder.clone(), entry)
+            && name != service.name
+        {
+            self.host.remove(&name);
+        }
+        Ok(deployed.release)
+    }
+
+    /// Swaps what changes, for ever. Returns only when watching fails.
+    async fn follow(&mut self, mut watch: Watch) -> Result<()> {
+        loop {
+            let change = watch.next().await?;
+            if let Err(error) = self.swap(&change.services, change.seen).await {
+                output::error(&error);
+                output::note(Paint::stderr().faint("the last good release is still served"));
+            }
+        }
+    }
+
+    /// Builds the services of these folders and deploys those that came out different.
+    async fn swap(&mut self, folders: &[PathBuf], seen: Instant) -> Result<()> {
+        let services = folders.iter().map(|folder| Service::open(folder)).collect::<Result<Vec<_>>>()?;
+        let start = Instant::now();
+        build::build(&services, Progress::Quiet).await?;
+        let build = output::time(start.elapsed());
+        for service in services {
+            let before = self.released.get(&service.folder).map(|(_, digest)| digest.clone());
+            let start = Instant::now();
+            let release = self.deploy(&service).await?;
+            let load = output::time(start.elapsed());
+            let (paint, name) = (Paint::stdout(), release.service());
+            if before.as_ref() == Some(release.digest()) {
+                output::result(paint.faint(format!("{name} unchanged (build {build})")));
+            } else {
+                let total = output::time(seen.elapsed());
+                output::result(format!(
+                    "{} swapped in {total} (build {build}, load {load})",
+                    paint.good(name)
+                ));
+            }
+            for warning in release.warnings() {
+                output::warning(format!("`{}`: {warning}", release.service()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! What `wharf serve` and `wharf dev` share: the options of a host, starting it, and its orderly end.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use wharf_host::{Host, Release, Serving};
+
+use crate::databases::{self, Databases};
+use crate::output::{self, Paint};
+
+/// The options of a host.
+#[derive(Debug, Args)]
+pub(crate) struct Hosting {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+    /// Where a granted database is [also: WHARF_DATABASE_<NAME>]
+    #[arg(long = "database", value_name = "NAME=URL", value_parser = databases::parse)]
+    pub(crate) databases: Vec<(String, String)>,
+    /// Keep buckets in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "kv")]
+    pub(crate) kv_dir: Option<PathBuf>,
+    /// Keep buckets in memory
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) kv: Option<Kv>,
+    /// Cores that serve requests [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) cores: Option<NonZeroUsize>,
+    /// How long running requests may take to end at shutdown
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) grace: u64,
+}
+
+/// Where buckets are when they are in no folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kv {
+    /// Gone with the process.
+    Memory,
+}
+
+impl Hosting {
+    /// A host with these databases, and buckets in `kv_dir` (none: in memory).
+    pub(crate) fn host(&self, databases: &Databases, kv_dir: Option<PathBuf>) -> Result<Host> {
+        let mut builder = Host::builder();
+        for (name, url) in databases {
+            builder = builder.database(name, url)?;
+        }
+        builder = match kv_dir {
+            Some(folder) => builder.kv_dir(folder),
+            None => builder.kv_memory(),
+        };
+        if let Some(cores) = self.cores {
+            builder = builder.cores(cores);
+        }
+        Ok(builder.build()?)
+    }
+
+    /// Starts to listen.
+    pub(crate) fn listen(&self, host: &Host) -> Result<Serving> {
+        host.listen(self.listen).with_context(|| format!("failed to listen on {}", self.listen))
+    }
+
+    /// Takes no more connections, lets running requests end, and returns.
+    pub(crate) async fn shut_down(&self, serving: Serving, signals: &mut Signals) -> Result<()> {
+        output::note(format!("stopping: running requests have {} s (once more to stop now)", self.grace));
+        tokio::select! {
+            ended = serving.shutdown(Duration::from_secs(self.grace)) => Ok(ended?),
+            () = signals.stop() => Ok(()),
+        }
+    }
+}
+
+/// The signals that end a server.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on the signals don't kill the process.
+    pub(crate) fn catch() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one. Cancellation safe.
+    pub(crate) async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The table of what is being served.
+pub(crate) fn print_releases(address: SocketAddr, releases: &[(Arc<Release>, Duration)]) {
+    let rows: Vec<_> = releases
+        .iter()
+        .map(|(release, load)| {
+            let routes: Vec<_> =
+                release.manifest().routes.iter().map(|route| shown(route, address)).collect();
+            [
+                release.service().to_owned(),
+                release.digest().short().to_owned(),
+                output::size(release.size() as u64),
+                output::time(*load),
+                routes.join(" "),
+            ]
+        })
+        .collect();
+    output::result(output::table(Paint::stdout(), ["SERVICE", "RELEASE", "SIZE", "LOAD", "ROUTES"], &rows));
+    for (release, _) in releases {
+        for warning in release.warnings() {
+            output::warning(format!("`{}`: {warning}", release.service()));
+        }
+    }
+}
+
+/// A route as one can type it.
+fn shown(route: &wharf_host::Route, address: SocketAddr) -> String {
+    let methods =
+        if route.methods.is_empty() { String::new() } else { format!("{} ", route.methods.join("|")) };
+    match &route.host {
+        Some(host) => format!("{methods}http://{host}:{}{}", address.port(), route.path),
+        None => format!("{methods}http://{address}{}", route.path),
+    }
+}

@@ -1,0 +1,144 @@
+//! What a person reads: results on standard output, everything else on standard error, colours only on a
+//! terminal and never under `NO_COLOR`.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use owo_colors::{OwoColorize, Style};
+
+/// Prints a line of the result. A reader that went away (`| head`) is not an error.
+pub(crate) fn result(line: impl Display) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// Prints a value as the only line of the result.
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    result(serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints a line that is not the result.
+pub(crate) fn note(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Prints an error and what caused it, one cause a line.
+pub(crate) fn error(error: &anyhow::Error) {
+    note(format!("{} {error}", Paint::stderr().bad("error:")));
+    for cause in error.chain().skip(1) {
+        note(format!("  caused by: {cause}"));
+    }
+}
+
+/// Prints a warning.
+pub(crate) fn warning(line: impl Display) {
+    note(format!("{} {line}", Paint::stderr().warn("warning:")));
+}
+
+/// Colours for one stream, or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    pub(crate) fn stdout() -> Self {
+        Self { on: io::stdout().is_terminal() && wanted() }
+    }
+
+    pub(crate) fn stderr() -> Self {
+        Self { on: io::stderr().is_terminal() && wanted() }
+    }
+
+    /// Whether colours are on.
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
+    pub(crate) fn strong(self, text: impl Display) -> String {
+        self.style(text, Style::new().bold())
+    }
+
+    pub(crate) fn faint(self, text: impl Display) -> String {
+        self.style(text, Style::new().dimmed())
+    }
+
+    pub(crate) fn good(self, text: impl Display) -> String {
+        self.style(text, Style::new().green().bold())
+    }
+
+    pub(crate) fn warn(self, text: impl Display) -> String {
+        self.style(text, Style::new().yellow().bold())
+    }
+
+    pub(crate) fn bad(self, text: impl Display) -> String {
+        self.style(text, Style::new().red().bold())
+    }
+
+    fn style(self, text: impl Display, style: Style) -> String {
+        if self.on { text.style(style).to_string() } else { text.to_string() }
+    }
+}
+
+/// See <https://no-color.org>.
+fn wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Lines up rows under their headings, two spaces apart.
+pub(crate) fn table<const N: usize>(paint: Paint, headings: [&str; N], rows: &[[String; N]]) -> String {
+    let mut widths = headings.map(|heading| heading.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: [&str; N]| {
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![paint.strong(line(headings))];
+    lines.extend(rows.iter().map(|row| line(row.each_ref().map(String::as_str))));
+    lines.join("\n")
+}
+
+/// A size in powers of ten, as file managers and registries show it.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{}.{} kB", bytes / 1_000, bytes % 1_000 / 100),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+/// A duration with as many digits as matter.
+pub(crate) fn time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds >= 0.95 {
+        format!("{seconds:.1} s")
+    } else if seconds >= 0.095 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{:.1} ms", seconds * 1e3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_lines_up_without_trailing_spaces() {
+        let paint = Paint { on: false };
+        let rows = [["a".to_owned(), "1".to_owned()], ["longer".to_owned(), "2".to_owned()]];
+        assert_eq!(table(paint, ["name", "n"], &rows), "name    n\na       1\nlonger  2");
+    }
+
+    #[test]
+    fn sizes_and_times_are_short() {
+        assert_eq!([size(12), size(13_749), size(2_500_000)], ["12 B", "13.7 kB", "2.5 MB"]);
+        let times = [1, 50, 949, 1234].map(|ms| time(Duration::from_millis(ms)));
+        assert_eq!(times, ["1.0 ms", "50.0 ms", "0.95 s", "1.2 s"]);
+    }
+}

@@ -1,0 +1,121 @@
+//! A service as it lies on disk: its folder, its manifest, and the place of its component.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use wharf_host::Manifest;
+
+/// The folder, or a component file, that a person named.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    /// Absolute.
+    pub(crate) folder: PathBuf,
+    /// From the manifest, or the cargo package's where there is no manifest.
+    pub(crate) name: String,
+    /// Where the component is, or will be once it is built.
+    pub(crate) component: PathBuf,
+    /// The cargo package, when it is built from one.
+    pub(crate) package: Option<Package>,
+    /// None for a cargo package or a component file without a `wharf.toml`.
+    pub(crate) manifest: Option<Manifest>,
+}
+
+/// Which cargo package makes the component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Package {
+    /// The one of this `Cargo.toml`.
+    At(PathBuf),
+    /// The one of this name in the workspace around the folder.
+    Named(String),
+}
+
+impl Service {
+    /// Reads the `wharf.toml` of a folder. Without one, a cargo package may still be built and checked.
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let folder =
+            folder.canonicalize().with_context(|| format!("there is no folder `{}`", folder.display()))?;
+        if !folder.is_dir() {
+            bail!("`{}` is not a folder", folder.display());
+        }
+        let file = folder.join("wharf.toml");
+        let cargo = folder.join("Cargo.toml");
+        if !file.exists() {
+            if !cargo.exists() {
+                bail!("`{}` holds no wharf.toml", folder.display());
+            }
+            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let component = built_component(&folder, &name);
+            return Ok(Self { folder, name, component, package: Some(Package::At(cargo)), manifest: None });
+        }
+        let text =
+            std::fs::read_to_string(&file).with_context(|| format!("failed to read `{}`", file.display()))?;
+        let manifest =
+            Manifest::parse(&text).with_context(|| format!("`{}` is not valid", file.display()))?;
+        let package = match manifest.build.as_ref().and_then(|build| build.package.clone()) {
+            Some(name) => Some(Package::Named(name)),
+            None => cargo.exists().then_some(Package::At(cargo)),
+        };
+        let component = match &manifest.component {
+            Some(component) => folder.join(component),
+            None => built_component(&folder, &manifest.name),
+        };
+        Ok(Self { name: manifest.name.clone(), component, package, manifest: Some(manifest), folder })
+    }
+
+    /// The names of the databases that it is granted.
+    pub(crate) fn databases(&self) -> &[String] {
+        self.manifest.as_ref().map(|manifest| manifest.grants.pg.as_slice()).unwrap_or_default()
+    }
+
+    /// Opens several; without any, the current folder.
+    pub(crate) fn open_all(folders: &[PathBuf]) -> Result<Vec<Self>> {
+        if folders.is_empty() {
+            return Ok(vec![Self::open(Path::new("."))?]);
+        }
+        folders.iter().map(|folder| Self::open(folder)).collect()
+    }
+}
+
+/// Where `wharf build` puts a component that has no place of its own.
+fn built_component(folder: &Path, name: &str) -> PathBuf {
+    folder.join(".wharf/build").join(format!("{name}.wasm"))
+}
+
+/// The longest folder that holds all of them.
+pub(crate) fn common_root(services: &[Service]) -> PathBuf {
+    let Some((first, rest)) = services.split_first() else {
+        return PathBuf::from(".");
+    };
+    let holds_all = |root: &&Path| rest.iter().all(|service| service.folder.starts_with(root));
+    first.folder.ancestors().find(holds_all).unwrap_or(Path::new("/")).to_path_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(folder: &str) -> Service {
+        Service {
+            folder: folder.into(),
+            name: String::new(),
+            component: PathBuf::new(),
+            package: None,
+            manifest: None,
+        }
+    }
+
+    #[test]
+    fn the_common_root_of_one_service_is_its_folder() {
+        assert_eq!(common_root(&[service("/a/b/c")]), Path::new("/a/b/c"));
+        assert_eq!(common_root(&[service("/a/b/c"), service("/a/b/d")]), Path::new("/a/b"));
+        assert_eq!(common_root(&[service("/a/b"), service("/c")]), Path::new("/"));
+    }
+
+    #[test]
+    fn a_folder_without_a_manifest_is_named_in_the_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Service::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("holds no wharf.toml"), "{error}");
+        assert!(Service::open(&folder.path().join("missing")).is_err());
+    }
+}
