@@ -1,0 +1,86 @@
+//! What an operator decides for a host as a whole. What a service asks for is in `manifest`.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::manifest::Limits;
+
+/// Settings of one host. Plain data: [`crate::HostBuilder::build`] checks them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Databases that manifests may be granted, by the name in `pg.<name>`.
+    pub databases: BTreeMap<String, DatabaseConfig>,
+    /// Where buckets are kept.
+    pub kv: KvStorage,
+    /// Threads that serve requests, each with a listener and connections of its own. Default: all
+    /// that the process may run on.
+    pub cores: NonZeroUsize,
+    /// What no manifest may exceed.
+    pub ceiling: Limits,
+    /// Instances alive at once, over all services. Bounds the address space that the pooling
+    /// allocator reserves (about 6 GiB each, of 128 TiB). Default 1,000.
+    pub instances: u32,
+    /// How long a new connection may take to send its first byte, and a request its head. Default 10 s.
+    pub head_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            databases: BTreeMap::new(),
+            kv: KvStorage::Memory,
+            cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            ceiling: Limits::CEILING,
+            instances: 1_000,
+            head_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One PostgreSQL database and how many connections a service may hold to it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DatabaseConfig {
+    /// `postgres://user:password@host:port/name`, or keywords as in `host=/run/postgresql dbname=x`.
+    pub url: String,
+    /// Connections per service, split over the cores; a core whose share is used up borrows from
+    /// another. Default 16 (eight a core beat four on two cores).
+    pub connections: NonZeroUsize,
+    /// How long a request waits for a connection before `pool-exhausted`. Default 1 s.
+    pub acquire_timeout: Duration,
+    /// How long connecting may take before `unavailable`. Default 2 s.
+    pub connect_timeout: Duration,
+}
+
+impl DatabaseConfig {
+    /// The defaults for a database at `url`.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            connections: const { NonZeroUsize::new(16).unwrap() },
+            acquire_timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseConfig {
+    /// Leaves the URL out: it may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatabaseConfig").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+/// Where buckets are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KvStorage {
+    /// In this process, gone with it.
+    Memory,
+    /// In a file `kv.redb` in this folder; a write that was answered survives a crash.
+    Folder(PathBuf),
+}

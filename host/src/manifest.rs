@@ -1,0 +1,193 @@
+//! `wharf.toml`: what a service is called, where it is routed, what it may use and how much of it.
+//! Parsing checks everything that can be known without a host.
+
+mod parse;
+mod size;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use parse::ManifestError;
+pub use size::ByteSize;
+
+/// A service's manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Manifest {
+    /// 1 to 63 of `a-z`, `0-9` and `-`; unique on a host.
+    pub name: String,
+    /// The component's file, relative to the manifest. None: where `wharf build` puts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<PathBuf>,
+    /// How `wharf build` makes the component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
+    /// Where requests come from; at least one.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// What the component may open.
+    #[serde(default)]
+    pub grants: Grants,
+    /// How much one request may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What `config.get` answers.
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
+    /// Which SQL files are applied before the component serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<Migrations>,
+}
+
+/// How a component is built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Build {
+    /// The language of the source.
+    pub language: Language,
+    /// Cargo package to build; none for the one whose `Cargo.toml` lies beside the manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+}
+
+/// A language that `wharf build` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Language {
+    /// A cargo package with `crate-type = ["cdylib"]`.
+    Rust,
+}
+
+/// One pattern that leads to a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Route {
+    /// Host name without port, matched without regard to case. None for every host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// As in axum: `/users/{id}` takes one segment, `/files/{*rest}` all that is left.
+    pub path: String,
+    /// Upper case. Empty for every method.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+}
+
+/// Names that a component may open; what is not here is `denied`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct Grants {
+    /// Databases, by the names that the operator gave them.
+    pub pg: Vec<String>,
+    /// Buckets. Services that are granted the same bucket share it.
+    pub kv: Vec<String>,
+    /// Hosts for outbound HTTP.
+    pub http: Vec<String>,
+}
+
+/// What one request may use. Defaults and ceilings are those of behaviour.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Linear memories and tables of the instance, summed. Default 64 MiB, at most 512 MiB.
+    pub memory: ByteSize,
+    /// The guest's own CPU time until its reply, and again for every chunk that it streams.
+    /// Default 100 ms, at most 10 s.
+    #[serde(with = "size::duration")]
+    pub cpu: Duration,
+    /// Wall clock until the reply, and again for every chunk. Default 10 s, at most 120 s.
+    #[serde(with = "size::duration")]
+    pub wall: Duration,
+    /// Request body. Default 10 MiB, at most 100 MiB.
+    pub body: ByteSize,
+    /// Requests of this service that run at once; 128 more wait for up to 250 ms. Default 64, at
+    /// most 1,000.
+    pub concurrency: u32,
+}
+
+impl Limits {
+    /// The most that any manifest gets unless the operator says otherwise.
+    pub const CEILING: Self = Self {
+        memory: ByteSize::mib(512),
+        cpu: Duration::from_secs(10),
+        wall: Duration::from_secs(120),
+        body: ByteSize::mib(100),
+        concurrency: 1_000,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(64),
+            cpu: Duration::from_millis(100),
+            wall: Duration::from_secs(10),
+            body: ByteSize::mib(10),
+            concurrency: 64,
+        }
+    }
+}
+
+/// Where SQL files are and which database they change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct Migrations {
+    /// Relative to the manifest. Default `migrations`.
+    pub folder: PathBuf,
+    /// A granted database. None for the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+}
+
+impl Default for Migrations {
+    fn default() -> Self {
+        Self { folder: PathBuf::from("migrations"), database: None }
+    }
+}
+
+impl Manifest {
+    /// Reads and checks the text of a `wharf.toml`.
+    ///
+    /// # Errors
+    /// Bad TOML, an unknown key (with the nearest known one), and every value out of its bounds.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        parse::parse(text)
+    }
+
+    /// A manifest for `name` that answers every path and is granted nothing.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn minimal(name: &str) -> Result<Self, ManifestError> {
+        let manifest = Self {
+            name: name.to_owned(),
+            component: None,
+            build: None,
+            routes: ["/", "/{*path}"]
+                .map(|path| Route { host: None, path: path.to_owned(), methods: Vec::new() })
+                .into(),
+            grants: Grants::default(),
+            limits: Limits::default(),
+            config: BTreeMap::new(),
+            migrations: None,
+        };
+        parse::check(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// The database that migrations change, when there is one.
+    #[must_use]
+    pub fn migration_database(&self) -> Option<&str> {
+        let named = self.migrations.as_ref().and_then(|m| m.database.as_deref());
+        named.or_else(|| self.grants.pg.first().map(String::as_str))
+    }
+}

@@ -1,0 +1,215 @@
+//! Text to a checked manifest, with errors that say where and what instead.
+
+use std::collections::BTreeSet;
+
+use toml::{Table, Value};
+
+use super::{Limits, Manifest};
+
+/// What is wrong with a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// Not TOML, or a value of the wrong type; the text points at the line.
+    #[error("{0}")]
+    Syntax(String),
+    /// A key that no manifest has.
+    #[error("unknown key `{key}`{}", suggestion(.nearest.as_deref()))]
+    UnknownKey {
+        /// With the tables that it stands in, e.g. `limits.memroy`.
+        key: String,
+        /// The most similar key that exists there.
+        nearest: Option<String>,
+    },
+    /// A value that can never work.
+    #[error("`{key}` {why}")]
+    Value {
+        /// Where it stands.
+        key: String,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map(|key| format!("; did you mean `{key}`?")).unwrap_or_default()
+}
+
+/// Known keys by table; `*` stands for a table whose keys are free.
+const KEYS: [(&str, &[&str]); 7] = [
+    ("", &["name", "component", "build", "routes", "grants", "limits", "config", "migrations"]),
+    ("build", &["language", "package"]),
+    ("routes", &["host", "path", "methods"]),
+    ("grants", &["pg", "kv", "http"]),
+    ("limits", &["memory", "cpu", "wall", "body", "concurrency"]),
+    ("config", &["*"]),
+    ("migrations", &["folder", "database"]),
+];
+
+pub(super) fn parse(text: &str) -> Result<Manifest, ManifestError> {
+    let table: Table = toml::from_str(text).map_err(|e| ManifestError::Syntax(e.to_string().trim().to_owned()))?;
+    check_keys("", &table)?;
+    let manifest: Manifest =
+        toml::from_str(text).map_err(|e| ManifestError::Syntax(e.to_string().trim().to_owned()))?;
+    check(&manifest)?;
+    Ok(manifest)
+}
+
+fn check_keys(within: &str, table: &Table) -> Result<(), ManifestError> {
+    let Some((_, known)) = KEYS.iter().find(|(name, _)| *name == within) else { return Ok(()) };
+    if known.contains(&"*") {
+        return Ok(());
+    }
+    for (key, value) in table {
+        if !known.contains(&key.as_str()) {
+            return Err(unknown(within, key, known));
+        }
+        match value {
+            Value::Table(inner) => check_keys(key, inner)?,
+            Value::Array(items) => {
+                for inner in items.iter().filter_map(Value::as_table) {
+                    check_keys(key, inner)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn unknown(within: &str, key: &str, known: &[&str]) -> ManifestError {
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(candidate, key), *candidate))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(similarity, _)| *similarity > 0.6)
+        .map(|(_, candidate)| candidate.to_owned());
+    let key = if within.is_empty() { key.to_owned() } else { format!("{within}.{key}") };
+    ManifestError::UnknownKey { key, nearest }
+}
+
+pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
+    check_name("name", &manifest.name)?;
+    if manifest.routes.is_empty() {
+        return Err(value("routes", "is empty: add at least one `[[routes]]` with a `path`"));
+    }
+    for route in &manifest.routes {
+        check_route(route)?;
+    }
+    for (key, names) in [("grants.pg", &manifest.grants.pg), ("grants.kv", &manifest.grants.kv)] {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            check_name(key, name)?;
+            if !seen.insert(name) {
+                return Err(value(key, &format!("names `{name}` twice")));
+            }
+        }
+    }
+    if let Some(database) = manifest.migrations.as_ref().and_then(|m| m.database.as_ref())
+        && !manifest.grants.pg.contains(database)
+    {
+        return Err(value("migrations.database", &format!("is `{database}`, which `grants.pg` does not list")));
+    }
+    check_limits(&manifest.limits)
+}
+
+/// Names of services, databases and buckets: they stand in URLs, file names and metrics.
+fn check_name(key: &str, name: &str) -> Result<(), ManifestError> {
+    let fits = (1..=63).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits {
+        return Ok(());
+    }
+    Err(value(key, &format!("is `{name}`: use 1 to 63 of a-z, 0-9 and `-`")))
+}
+
+fn check_route(route: &super::Route) -> Result<(), ManifestError> {
+    if !route.path.starts_with('/') {
+        return Err(value("routes.path", &format!("is `{}`: begin it with `/`", route.path)));
+    }
+    if let Err(error) = matchit::Router::new().insert(route.path.as_str(), ()) {
+        return Err(value("routes.path", &format!("is `{}`: {error}", route.path)));
+    }
+    for method in &route.methods {
+        let token = http::Method::from_bytes(method.as_bytes()).is_ok();
+        if !token || method.bytes().any(|b| b.is_ascii_lowercase()) {
+            return Err(value("routes.methods", &format!("has `{method}`: write it like \"GET\"")));
+        }
+    }
+    match &route.host {
+        Some(host) if host.is_empty() || host.contains([':', '/', ' ']) => {
+            Err(value("routes.host", &format!("is `{host}`: write a host name without scheme or port")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_limits(limits: &Limits) -> Result<(), ManifestError> {
+    let empty = [
+        ("limits.memory", limits.memory.as_u64() == 0),
+        ("limits.cpu", limits.cpu.is_zero()),
+        ("limits.wall", limits.wall.is_zero()),
+        ("limits.concurrency", limits.concurrency == 0),
+    ];
+    match empty.iter().find(|(_, zero)| *zero) {
+        Some((key, _)) => Err(value(key, "is 0: leave it out for the default")),
+        None => Ok(()),
+    }
+}
+
+fn value(key: &str, why: &str) -> ManifestError {
+    ManifestError::Value { key: key.to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ManifestError, parse};
+
+    const SMALLEST: &str = "name = \"x\"\n[[routes]]\npath = \"/\"\n";
+
+    #[test]
+    fn the_smallest_manifest_has_the_default_limits() {
+        let manifest = parse(SMALLEST).unwrap();
+        assert_eq!(manifest.limits, super::Limits::default());
+        assert!(manifest.grants.pg.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_known_one() {
+        let text = format!("{SMALLEST}[limits]\nmemroy = \"1MiB\"\n");
+        let error = parse(&text).unwrap_err();
+        assert_eq!(error.to_string(), "unknown key `limits.memroy`; did you mean `memory`?");
+        let error = parse(&format!("zzzz = 1\n{SMALLEST}")).unwrap_err();
+        assert_eq!(error, ManifestError::UnknownKey { key: "zzzz".into(), nearest: None });
+    }
+
+    #[test]
+    fn values_out_of_bounds_say_where_and_what_instead() {
+        let cases = [
+            ("name = \"X\"\n[[routes]]\npath = \"/\"", "`name` is `X`: use 1 to 63 of a-z, 0-9 and `-`"),
+            ("name = \"x\"", "`routes` is empty: add at least one `[[routes]]` with a `path`"),
+            ("name = \"x\"\n[[routes]]\npath = \"a\"", "`routes.path` is `a`: begin it with `/`"),
+            (
+                "name = \"x\"\n[[routes]]\npath = \"/\"\nmethods = [\"get\"]",
+                "`routes.methods` has `get`: write it like \"GET\"",
+            ),
+            (
+                "name = \"x\"\n[[routes]]\npath = \"/\"\n[limits]\nwall = \"0s\"",
+                "`limits.wall` is 0: leave it out for the default",
+            ),
+            (
+                "name = \"x\"\n[[routes]]\npath = \"/\"\n[migrations]\ndatabase = \"main\"",
+                "`migrations.database` is `main`, which `grants.pg` does not list",
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(parse(text).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_points_at_its_line() {
+        let message = parse(&format!("{SMALLEST}[limits]\ncpu = \"soon\"\n")).unwrap_err().to_string();
+        assert!(message.contains("line 5") && message.contains("write it like \"100ms\""), "{message}");
+    }
+}

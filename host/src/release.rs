@@ -1,0 +1,170 @@
+//! An immutable release: one component and its manifest, checked, compiled and ready to instantiate.
+
+mod admission;
+mod compile;
+mod inspect;
+mod load;
+mod migrate;
+mod table;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Extensions;
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::{ComponentExportIndex, InstancePre};
+
+use crate::bindings::exports::wharf::platform::http_handler::GuestIndices;
+use crate::manifest::Manifest;
+use crate::request::RequestState;
+
+pub(crate) use admission::{Admission, Permit};
+pub use inspect::{InspectError, Inspection, inspect};
+pub use load::LoadError;
+pub(crate) use load::{Loader, load};
+pub use migrate::MigrateError;
+pub use table::PublishError;
+pub(crate) use table::{Found, RouteTable};
+
+/// What a deployer hands in: everything that a release is made of.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// The checked manifest.
+    pub manifest: Manifest,
+    /// The component's bytes, binary format, at most 32 MiB.
+    pub component: Bytes,
+    /// SQL files in the order in which they apply.
+    pub migrations: Vec<Migration>,
+}
+
+/// One SQL file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// File name; applied once per service and name.
+    pub name: String,
+    /// One or more statements, run in a transaction of their own.
+    pub sql: String,
+}
+
+/// Names a release by its content: SHA-256 over manifest and component.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Digest(String);
+
+impl Digest {
+    fn of(artifact: &Artifact) -> Self {
+        let manifest = serde_json::to_vec(&artifact.manifest).unwrap_or_default();
+        let mut hash = Sha256::new();
+        hash.update(u64::try_from(manifest.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(&manifest);
+        hash.update(&artifact.component);
+        Self(hex(&hash.finalize()))
+    }
+
+    /// All 64 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first 12 digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({})", self.short())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A component that is ready to serve. Cheap to share; dropped by its last request.
+pub struct Release {
+    pub(crate) digest: Digest,
+    pub(crate) manifest: Manifest,
+    pub(crate) size: usize,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) timings: LoadTimings,
+    /// Instantiates with every import resolved.
+    pub(crate) instances: InstancePre<RequestState>,
+    /// `http-handler.handle`, whose type was checked when the release was loaded.
+    pub(crate) handle: ComponentExportIndex,
+    /// The whole handler interface, for replies that stream.
+    pub(crate) handler: GuestIndices,
+    /// What capabilities keep for this release.
+    pub(crate) prepared: Extensions,
+    pub(crate) admission: Admission,
+}
+
+/// How long each step of loading took.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct LoadTimings {
+    /// Bytes to machine code.
+    pub compile: Duration,
+    /// Connecting, waiting for the lock, and applying what was missing.
+    pub migrate: Duration,
+}
+
+impl Release {
+    /// The service that this is a release of.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.manifest.name
+    }
+
+    /// Names this release.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// As it was checked.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The component's bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// What will surprise its author later, e.g. an import without any grant.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Where loading spent its time.
+    #[must_use]
+    pub fn timings(&self) -> LoadTimings {
+        self.timings
+    }
+}
+
+impl fmt::Debug for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Release")
+            .field("service", &self.manifest.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,221 @@
+//! An artifact becomes a release: inspect, check, compile, resolve, probe, migrate. Whatever fails here
+//! fails before anything is published.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Extensions;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Engine, Store};
+
+use crate::bindings::exports::wharf::platform::http_handler::GuestIndices;
+use crate::capability::{Capability, PrepareError};
+use crate::config::Config;
+use crate::manifest::{ByteSize, Limits, Manifest};
+use crate::request::{self, RequestState};
+
+use super::inspect::HTTP_HANDLER;
+use super::{Admission, Artifact, Digest, InspectError, Inspection, LoadTimings, MigrateError, Release};
+use super::{compile, inspect, migrate};
+
+/// Largest component that is taken, from behaviour.md: language runtimes reach 22 MB.
+const LARGEST: usize = 32 << 20;
+/// How long an instance may take to come up when its types are checked.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// Why an artifact is no release.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Larger than any component may be.
+    #[error("the component has {size} bytes; at most {LARGEST} are taken")]
+    TooLarge {
+        /// Its size.
+        size: usize,
+    },
+    /// Not a component.
+    #[error("failed to read the component")]
+    Inspect(#[from] InspectError),
+    /// It exports nothing that this host calls.
+    #[error("the component exports no `{HTTP_HANDLER}`, the only handler that this host calls; it exports {0}")]
+    NoHandler(String),
+    /// It imports what this host does not have.
+    #[error("the component imports `{0}`, which is not available on this host")]
+    Import(String),
+    /// Its imports or exports have other types than the contract's.
+    #[error("the component does not fit `wharf:platform@0.1.0`")]
+    Misfit(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A limit above the operator's.
+    #[error("`limits.{limit}` is {asked}, but this host gives at most {most}")]
+    Ceiling {
+        /// Key in the manifest.
+        limit: &'static str,
+        /// What the manifest says.
+        asked: String,
+        /// What the operator allows.
+        most: String,
+    },
+    /// A grant that this host cannot give.
+    #[error("the manifest of `{service}` cannot be met")]
+    Prepare {
+        /// The service's name.
+        service: String,
+        /// Which grant and why.
+        #[source]
+        source: PrepareError,
+    },
+    /// The compiler refused it.
+    #[error("failed to compile the component")]
+    Compile(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It trapped, or took too long, while its globals and memories were set up.
+    #[error("failed to start an instance of the component")]
+    Probe(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A migration did not apply.
+    #[error("failed to migrate the database of `{service}`")]
+    Migrate {
+        /// The service's name.
+        service: String,
+        /// Which file and why.
+        #[source]
+        source: MigrateError,
+    },
+}
+
+/// What of a host loading needs.
+pub(crate) struct Loader<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) linker: &'a Linker<RequestState>,
+    pub(crate) capabilities: &'a [Box<dyn Capability>],
+    pub(crate) config: &'a Config,
+}
+
+pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
+    let inspection = check(&host, &artifact)?;
+    let prepared = prepare(host.capabilities, &artifact.manifest)?;
+    let digest = Digest::of(&artifact);
+    let size = artifact.component.len();
+    let warnings = warnings(&inspection, &artifact.manifest);
+
+    let begun = Instant::now();
+    let component = compile::compile(host.engine, artifact.component.clone())
+        .await
+        .map_err(|error| LoadError::Compile(error.into()))?;
+    let compile = begun.elapsed();
+
+    let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
+    let instances = host.linker.instantiate_pre(&component).map_err(misfit)?;
+    let handle = handle(&component).ok_or_else(|| LoadError::NoHandler(list(&inspection.exports)))?;
+    let handler = GuestIndices::new(&instances).map_err(misfit)?;
+    let concurrency = artifact.manifest.limits.concurrency;
+
+    let begun = Instant::now();
+    migrate::migrate(host.config, &artifact).await.map_err(|source| LoadError::Migrate {
+        service: artifact.manifest.name.clone(),
+        source,
+    })?;
+    let release = Arc::new(Release {
+        digest,
+        size,
+        warnings,
+        timings: LoadTimings { compile, migrate: begun.elapsed() },
+        instances,
+        handle,
+        handler,
+        prepared,
+        admission: Admission::new(concurrency),
+        manifest: artifact.manifest,
+    });
+    probe(&release).await?;
+    Ok(release)
+}
+
+fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError> {
+    if artifact.component.len() > LARGEST {
+        return Err(LoadError::TooLarge { size: artifact.component.len() });
+    }
+    let inspection = inspect(&artifact.component)?;
+    if !inspection.answers_http {
+        return Err(LoadError::NoHandler(list(&inspection.exports)));
+    }
+    let served = |name: &str| {
+        name.starts_with("wasi:") || host.capabilities.iter().any(|c| c.interfaces().contains(&name))
+    };
+    if let Some(import) = inspection.imports.iter().find(|name| !served(name)) {
+        return Err(LoadError::Import(import.clone()));
+    }
+    check_ceiling(&artifact.manifest.limits, &host.config.ceiling)?;
+    Ok(inspection)
+}
+
+fn check_ceiling(asked: &Limits, most: &Limits) -> Result<(), LoadError> {
+    let size = |n: ByteSize| (n.as_u64(), n.to_string());
+    let span = |d: Duration| (u64::try_from(d.as_millis()).unwrap_or(u64::MAX), format!("{d:?}"));
+    let count = |n: u32| (u64::from(n), n.to_string());
+    let rows = [
+        ("memory", size(asked.memory), size(most.memory)),
+        ("cpu", span(asked.cpu), span(most.cpu)),
+        ("wall", span(asked.wall), span(most.wall)),
+        ("body", size(asked.body), size(most.body)),
+        ("concurrency", count(asked.concurrency), count(most.concurrency)),
+    ];
+    for (limit, asked, most) in rows {
+        if asked.0 > most.0 {
+            return Err(LoadError::Ceiling { limit, asked: asked.1, most: most.1 });
+        }
+    }
+    Ok(())
+}
+
+fn prepare(capabilities: &[Box<dyn Capability>], manifest: &Manifest) -> Result<Extensions, LoadError> {
+    let mut prepared = Extensions::new();
+    for capability in capabilities {
+        capability
+            .prepare(manifest, &mut prepared)
+            .map_err(|source| LoadError::Prepare { service: manifest.name.clone(), source })?;
+    }
+    Ok(prepared)
+}
+
+fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
+    let granted = |kind: &str| match kind {
+        "pg" => !manifest.grants.pg.is_empty(),
+        "kv" => !manifest.grants.kv.is_empty(),
+        _ => !manifest.grants.http.is_empty(),
+    };
+    let missing = inspection.grants.iter().filter(|kind| !granted(kind));
+    missing
+        .map(|kind| format!("it imports what needs a `{kind}` grant and has none: every open will be denied"))
+        .collect()
+}
+
+fn handle(component: &Component) -> Option<wasmtime::component::ComponentExportIndex> {
+    let interface = component.get_export_index(None, HTTP_HANDLER)?;
+    component.get_export_index(Some(&interface), "handle")
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { format!("`{}`", names.join("`, `")) }
+}
+
+/// Starts one instance and checks the types of all that the host will call: afterwards requests may
+/// skip the check.
+async fn probe(release: &Arc<Release>) -> Result<(), LoadError> {
+    let mut store = request::probe_store(release);
+    let checked = tokio::time::timeout(PROBE, check_types(&release.instances, release, &mut store)).await;
+    match checked {
+        Ok(result) => result,
+        Err(late) => Err(LoadError::Probe(late.into())),
+    }
+}
+
+async fn check_types(
+    instances: &InstancePre<RequestState>,
+    release: &Release,
+    store: &mut Store<RequestState>,
+) -> Result<(), LoadError> {
+    let instance =
+        instances.instantiate_async(&mut *store).await.map_err(|error| LoadError::Probe(error.into()))?;
+    let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
+    release.handler.load(&mut *store, &instance).map_err(misfit)?;
+    request::check_handle(&instance, store, &release.handle).map_err(misfit)
+}

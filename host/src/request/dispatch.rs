@@ -1,0 +1,98 @@
+//! Head of a request to the release that answers it.
+//! Gets: the head. Gives: one release, pinned for the whole request. Fails with: 400, 404, 405, 414, 431.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::request::Parts;
+use percent_encoding::percent_decode_str;
+
+use crate::release::{Found, Release, RouteTable};
+
+use super::Failure;
+
+/// Limits on heads, from behaviour.md.
+const LONGEST_TARGET: usize = 8 << 10;
+const LARGEST_FIELDS: usize = 32 << 10;
+const MOST_FIELDS: usize = 100;
+
+/// A request's head and what its route captured.
+pub(crate) struct Head {
+    pub(crate) parts: Parts,
+    /// Captures of the pattern, percent-decoded.
+    pub(crate) params: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Host and port as the client wrote them; empty for a caller in this process that gave none.
+    pub(crate) fn authority(&self) -> &str {
+        authority(&self.parts)
+    }
+}
+
+pub(crate) fn dispatch(routes: &RouteTable, parts: Parts) -> Result<(Arc<Release>, Head), Failure> {
+    check(&parts)?;
+    let host = host_name(authority(&parts));
+    match routes.find(&host, parts.uri.path(), &parts.method) {
+        Found::Release(release, captures) => {
+            let params = captures.into_iter().map(decode).collect::<Result<_, _>>()?;
+            Ok((release, Head { parts, params }))
+        }
+        Found::OtherMethods(methods) => Err(Failure::MethodNotAllowed(methods)),
+        Found::Nothing => Err(Failure::NotFound),
+    }
+}
+
+fn check(parts: &Parts) -> Result<(), Failure> {
+    if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
+        return Err(Failure::UriTooLong);
+    }
+    let bytes: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if parts.headers.len() > MOST_FIELDS || bytes > LARGEST_FIELDS {
+        return Err(Failure::HeadTooLarge);
+    }
+    if parts.headers.get_all(http::header::HOST).iter().count() > 1 {
+        return Err(Failure::BadRequest("the request has more than one Host field"));
+    }
+    Ok(())
+}
+
+fn authority(parts: &Parts) -> &str {
+    match parts.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
+    }
+}
+
+/// `Example.com:8080` to `example.com`, `[::1]:80` to `[::1]`; a lower-case name is not copied.
+fn host_name(authority: &str) -> Cow<'_, str> {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
+}
+
+fn decode((key, value): (String, String)) -> Result<(String, String), Failure> {
+    let decoded = percent_decode_str(&value).decode_utf8();
+    let not_text = |_| Failure::BadRequest("a part of the path is not UTF-8 when decoded");
+    decoded.map(Cow::into_owned).map_err(not_text).map(|value| (key, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_name;
+
+    #[test]
+    fn a_host_name_loses_its_port_and_its_capitals() {
+        for (authority, host) in
+            [("a.b", "a.b"), ("A.b:80", "a.b"), ("[::1]:8080", "[::1]"), ("[::1]", "[::1]"), ("", "")]
+        {
+            assert_eq!(host_name(authority), host);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A store for one request, with everything that bounds its guest.
+//! Gets: a release and a deadline. Gives: a store, empty but limited; `invoke` fills it. Cannot fail.
+//!
+//! What stops a guest: memories and tables are summed against `limits.memory`; every tick of the epoch
+//! makes the guest yield, and ends it once `limits.cpu` is used up; bytes from guest to host are bounded
+//! per call; handles are bounded. The deadline is the caller's, in `invoke`.
+
+mod cpu;
+mod memory;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Extensions;
+use wasmtime::component::ResourceTable;
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::release::{Permit, Release};
+
+use super::RequestId;
+
+pub(crate) use cpu::{CpuExceeded, CpuMeter};
+use memory::MemoryBudget;
+
+/// Resources that one request may hold at once: rows of handles, not bytes.
+const MOST_HANDLES: usize = 1_024;
+/// Bytes that the guest may hand to the host in one call: behaviour.md.
+const MOST_CALL_BYTES: usize = 8 << 20;
+
+/// The host's side of one request: what capabilities work with.
+pub struct RequestState {
+    pub(crate) table: ResourceTable,
+    pub(crate) memory: MemoryBudget,
+    pub(crate) cpu: Arc<CpuMeter>,
+    release: Arc<Release>,
+    id: RequestId,
+    deadline: Instant,
+    local: Extensions,
+    /// Made when a guest first calls WASI, which most never do: it costs more than a request.
+    wasi: Option<Box<WasiCtx>>,
+    _permit: Option<Permit>,
+}
+
+impl RequestState {
+    /// The release that answers.
+    #[must_use]
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// Names the request.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// When the caller gets 504. Streams move it on with every chunk.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The handles that the guest holds.
+    pub fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    /// What [`crate::Capability::prepare`] put there.
+    #[must_use]
+    pub fn prepared<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.release.prepared.get()
+    }
+
+    /// State of one capability within this request, made on first use.
+    pub fn local<T: Any + Clone + Default + Send + Sync>(&mut self) -> &mut T {
+        self.local.get_or_insert_default()
+    }
+
+    pub(crate) fn extend_deadline(&mut self) -> Instant {
+        self.deadline = Instant::now() + self.release.manifest.limits.wall;
+        self.deadline
+    }
+}
+
+impl std::fmt::Debug for RequestState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestState").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl WasiView for RequestState {
+    /// Grants nothing: no files, no sockets, no environment, closed streams. Clocks and randomness work.
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(WasiCtx::builder().build()));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+pub(crate) fn instantiate(
+    release: Arc<Release>,
+    permit: Permit,
+    id: RequestId,
+    deadline: Instant,
+) -> Store<RequestState> {
+    limited(release, Some(permit), id, deadline)
+}
+
+/// A store to try a release in before it is published.
+pub(crate) fn probe_store(release: &Arc<Release>) -> Store<RequestState> {
+    let deadline = Instant::now() + release.manifest.limits.wall;
+    limited(release.clone(), None, RequestId::new(), deadline)
+}
+
+fn limited(
+    release: Arc<Release>,
+    permit: Option<Permit>,
+    id: RequestId,
+    deadline: Instant,
+) -> Store<RequestState> {
+    let engine = release.instances.engine().clone();
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(MOST_HANDLES);
+    let state = RequestState {
+        table,
+        memory: MemoryBudget::new(release.manifest.limits.memory.as_usize()),
+        cpu: Arc::new(CpuMeter::new(release.manifest.limits.cpu)),
+        release,
+        id,
+        deadline,
+        local: Extensions::new(),
+        wasi: None,
+        _permit: permit,
+    };
+    let mut store = Store::new(&engine, state);
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(MOST_CALL_BYTES);
+    store.set_max_component_handles(MOST_HANDLES);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(on_tick);
+    store
+}
+
+/// Runs when a tick passed while the guest was running.
+fn on_tick(store: StoreContextMut<'_, RequestState>) -> wasmtime::Result<UpdateDeadline> {
+    store.data().cpu.tick()?;
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+}

@@ -1,0 +1,124 @@
+//! Calls the guest.
+//! Gets: a limited store, the head, the body. Gives: the guest's reply. Fails with: the guest's faults,
+//! by their cause. Dropping the future, as when the client leaves, unwinds the guest where it stands.
+
+mod borrowed;
+mod chunks;
+
+use std::sync::Arc;
+
+use wasmtime::component::{ComponentExportIndex, Instance, TypedFunc};
+use wasmtime::{PoolConcurrencyLimitError, Store};
+
+use crate::bindings::exports::wharf::platform::http_handler::{Reply as GuestReply, ReplyBody};
+use crate::body::Body;
+use crate::release::Release;
+
+use super::dispatch::Head;
+use super::gather::RequestBody;
+use super::instantiate::{CpuExceeded, RequestState};
+use super::respond::{self, Reply};
+use super::{Arrival, Failure};
+
+use borrowed::{BodyRef, Fields, RequestRef};
+
+type Handle<'a> = TypedFunc<(RequestRef<'a>, BodyRef<'a>), (GuestReply,)>;
+
+pub(crate) async fn invoke(
+    release: &Arc<Release>,
+    mut store: Store<RequestState>,
+    head: &Head,
+    body: RequestBody,
+    arrival: &Arrival,
+) -> Result<Reply, Failure> {
+    let meter = store.data().cpu.clone();
+    let deadline = store.data().deadline();
+    let call = meter.measure(call(release, &mut store, head, body, arrival));
+    let (instance, reply) = match tokio::time::timeout_at(deadline.into(), call).await {
+        Ok(called) => called?,
+        Err(_) => return Err(Failure::Deadline),
+    };
+    let (status, headers) = respond::check(reply.status, reply.headers)?;
+    let body = match reply.body {
+        ReplyBody::Bytes(bytes) => Body::from(bytes::Bytes::from(bytes)),
+        ReplyBody::Reader(reader) => {
+            let reader = store.data_mut().table.delete(reader).map_err(|error| Failure::Host(error.into()))?;
+            Body::stream(reader.into_body())
+        }
+        ReplyBody::Streamed(resource) => chunks::body(release, store, &instance, resource)?,
+    };
+    Ok(Reply { status, headers, body })
+}
+
+async fn call(
+    release: &Arc<Release>,
+    store: &mut Store<RequestState>,
+    head: &Head,
+    body: RequestBody,
+    arrival: &Arrival,
+) -> Result<(Instance, GuestReply), Failure> {
+    let instance = match release.instances.instantiate_async(&mut *store).await {
+        Ok(instance) => instance,
+        Err(error) => return Err(fault(store, error)),
+    };
+    let Some(function) = instance.get_func(&mut *store, release.handle) else {
+        return Err(Failure::Host(wasmtime::Error::msg("the handler vanished")));
+    };
+    #[expect(unsafe_code, reason = "`check_handle` compared exactly this type when the release was loaded")]
+    let handle: Handle<'_> = unsafe { TypedFunc::new_unchecked(function) };
+
+    let fields = Fields::of(head);
+    let deadline = store.data().deadline();
+    let request = RequestRef::new(head, &fields, arrival, deadline);
+    let body = match &body_param(store, body)? {
+        Param::Bytes(bytes) => handle.call_async(&mut *store, (request, BodyRef::Bytes(bytes))).await,
+        Param::Reader(reader) => {
+            let reader = wasmtime::component::Resource::new_own(*reader);
+            handle.call_async(&mut *store, (request, BodyRef::Streamed(reader))).await
+        }
+    };
+    match body {
+        Ok((reply,)) => Ok((instance, reply)),
+        Err(error) => Err(fault(store, error)),
+    }
+}
+
+enum Param {
+    Bytes(bytes::Bytes),
+    Reader(u32),
+}
+
+fn body_param(store: &mut Store<RequestState>, body: RequestBody) -> Result<Param, Failure> {
+    match body {
+        RequestBody::Bytes(bytes) => Ok(Param::Bytes(bytes)),
+        RequestBody::Streamed(reader) => match store.data_mut().table.push(reader) {
+            Ok(handle) => Ok(Param::Reader(handle.rep())),
+            Err(error) => Err(Failure::Host(error.into())),
+        },
+    }
+}
+
+/// Compares the handler's type with the borrowed types that requests are lowered from.
+pub(crate) fn check_handle(
+    instance: &Instance,
+    store: &mut Store<RequestState>,
+    handle: &ComponentExportIndex,
+) -> wasmtime::Result<()> {
+    instance
+        .get_typed_func::<(RequestRef<'static>, BodyRef<'static>), (GuestReply,)>(&mut *store, handle)
+        .map(drop)
+}
+
+/// Why a guest stopped.
+fn fault(store: &Store<RequestState>, error: wasmtime::Error) -> Failure {
+    if error.is::<CpuExceeded>() {
+        return Failure::OutOfCpu(error);
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Failure::Overloaded;
+    }
+    if store.data().memory.refused {
+        return Failure::OutOfMemory(error);
+    }
+    Failure::Trap(error)
+}

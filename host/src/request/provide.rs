@@ -1,0 +1,25 @@
+//! The capabilities that guests may import, in the order in which they are linked.
+
+mod config;
+mod http_client;
+pub(crate) mod http_types;
+pub(crate) mod kv;
+mod log;
+pub(crate) mod pg_client;
+
+use crate::capability::Capability;
+use crate::config::Config;
+
+pub use kv::KvError;
+
+/// Wharf's own capabilities for a host with this configuration.
+pub(crate) fn builtin(host: &Config) -> Result<Vec<Box<dyn Capability>>, KvError> {
+    Ok(vec![
+        Box::new(http_types::HttpTypes),
+        Box::new(config::Settings),
+        Box::new(log::Log),
+        Box::new(kv::Kv::open(&host.kv)?),
+        Box::new(pg_client::PgClient::new(host)),
+        Box::new(http_client::HttpClient),
+    ])
+}

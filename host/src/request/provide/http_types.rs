@@ -1,0 +1,116 @@
+//! `wharf:platform/http-types`: request bodies that are read piece by piece.
+
+use bytes::{Buf, Bytes};
+use http_body::Frame;
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+use crate::bindings::wharf::platform::http_types::{self, Error, Headers, HostBodyReader};
+use crate::body::BodyError;
+use crate::capability::Capability;
+use crate::manifest::ByteSize;
+use crate::request::RequestState;
+
+/// Most bytes of one `read`: `wit/http-types.wit`.
+const LARGEST_READ: u32 = 1 << 20;
+
+pub(super) struct HttpTypes;
+
+impl Capability for HttpTypes {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &["wharf:platform/http-types@0.1.0"]
+    }
+
+    fn link(&self, linker: &mut Linker<RequestState>) -> wasmtime::Result<()> {
+        http_types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    }
+}
+
+/// A body on its way in.
+pub(crate) struct BodyReader {
+    body: UnsyncBoxBody<Bytes, BodyError>,
+    /// What arrived and was not asked for yet.
+    buffered: Bytes,
+    trailers: Option<Headers>,
+    ended: bool,
+    left: u64,
+    limit: ByteSize,
+}
+
+impl std::fmt::Debug for BodyReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyReader").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl BodyReader {
+    /// Reads `body`, of which at most `limit` bytes may come.
+    pub(crate) fn new(body: UnsyncBoxBody<Bytes, BodyError>, limit: ByteSize) -> Self {
+        Self { body, buffered: Bytes::new(), trailers: None, ended: false, left: limit.as_u64(), limit }
+    }
+
+    async fn read(&mut self, max: usize) -> Result<Bytes, Error> {
+        while self.buffered.is_empty() && !self.ended {
+            match self.body.frame().await {
+                None => self.ended = true,
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Err(Error::ConnectionLost(error.to_string()));
+                }
+                Some(Ok(frame)) => self.take(frame)?,
+            }
+        }
+        let size = self.buffered.len().min(max);
+        Ok(self.buffered.split_to(size))
+    }
+
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<(), Error> {
+        match frame.into_data() {
+            Ok(data) => {
+                let Some(left) = self.left.checked_sub(data.len() as u64) else {
+                    self.ended = true;
+                    return Err(Error::LimitExceeded(format!("the request's body is larger than {}", self.limit)));
+                };
+                self.left = left;
+                self.buffered = data;
+            }
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                let fields = trailers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+                self.trailers = Some(fields.collect());
+            }
+        }
+        Ok(())
+    }
+
+    /// What is left of the body, for a reply that hands it on.
+    pub(crate) fn into_body(self) -> impl http_body::Body<Data = Bytes, Error = BodyError> + Send {
+        let stream = futures_util::stream::try_unfold(self, |mut reader| async move {
+            let bytes = reader.read(LARGEST_READ as usize).await.map_err(|e| BodyError::from(format!("{e:?}")))?;
+            Ok(bytes.has_remaining().then(|| (Frame::data(bytes), reader)))
+        });
+        http_body_util::StreamBody::new(stream)
+    }
+}
+
+impl http_types::Host for RequestState {}
+
+impl HostBodyReader for RequestState {
+    async fn read(&mut self, reader: Resource<BodyReader>, max: u32) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+        if !(1..=LARGEST_READ).contains(&max) {
+            return Ok(Err(Error::InvalidArgument(format!("`max` is {max}: use 1 to {LARGEST_READ}"))));
+        }
+        let reader = self.table.get_mut(&reader)?;
+        Ok(reader.read(max as usize).await.map(Vec::from))
+    }
+
+    fn trailers(&mut self, reader: Resource<BodyReader>) -> wasmtime::Result<Option<Headers>> {
+        let reader = self.table.get(&reader)?;
+        Ok(reader.trailers.clone().filter(|_| reader.ended && reader.buffered.is_empty()))
+    }
+
+    async fn drop(&mut self, reader: Resource<BodyReader>) -> wasmtime::Result<()> {
+        self.table.delete(reader)?;
+        Ok(())
+    }
+}

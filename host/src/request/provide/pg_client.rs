@@ -1,0 +1,263 @@
+//! `wharf:platform/pg-client`: PostgreSQL by granted name.
+//! This file opens databases and runs single statements; `transaction`, `cursor`, `pool`, `statement`
+//! and `convert` lie below it.
+
+mod convert;
+mod cursor;
+mod error;
+mod pool;
+mod statement;
+mod transaction;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Extensions;
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+use crate::bindings::wharf::platform::pg_client::{
+    self, Error, HostCopyReader, HostCopyWriter, HostDatabase, PgValue, RowSet, Statement, StatementInfo,
+    TransactionOptions,
+};
+use crate::capability::{Capability, PrepareError};
+use crate::config::Config;
+use crate::manifest::Manifest;
+use crate::request::RequestState;
+
+pub(crate) use cursor::Cursor;
+pub(crate) use transaction::Transaction;
+
+use pool::{Lease, Pools};
+
+/// Longest payload of NOTIFY: the server's own bound.
+const LONGEST_PAYLOAD: usize = 7_999;
+
+/// The capability.
+pub(super) struct PgClient {
+    host: Config,
+}
+
+impl PgClient {
+    pub(super) fn new(host: &Config) -> Self {
+        Self { host: host.clone() }
+    }
+}
+
+/// The pools of one release, by granted name.
+#[derive(Clone)]
+struct Databases(Arc<HashMap<String, Pools>>);
+
+/// One granted database. Holds no connection between calls.
+pub(crate) struct Database {
+    pools: Pools,
+    timeout: Option<Duration>,
+}
+
+/// `copy-in`, which this version does not serve.
+#[derive(Debug)]
+pub(crate) enum CopyWriter {}
+
+/// `copy-out`, which this version does not serve.
+#[derive(Debug)]
+pub(crate) enum CopyReader {}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl Capability for PgClient {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &["wharf:platform/pg-client@0.1.0"]
+    }
+
+    fn link(&self, linker: &mut Linker<RequestState>) -> wasmtime::Result<()> {
+        pg_client::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    }
+
+    fn prepare(&self, service: &Manifest, prepared: &mut Extensions) -> Result<(), PrepareError> {
+        let mut databases = HashMap::new();
+        for name in &service.grants.pg {
+            let grant = format!("pg.{name}");
+            let Some(database) = self.host.databases.get(name) else {
+                let known: Vec<&str> = self.host.databases.keys().map(String::as_str).collect();
+                let hint = if known.is_empty() {
+                    format!("give its address with `--database {name}=postgres://...`")
+                } else {
+                    format!("known databases: {}", known.join(", "))
+                };
+                return Err(PrepareError::UnknownGrant { grant, hint });
+            };
+            let pools = Pools::new(database, &self.host)
+                .map_err(|error| PrepareError::Unusable { grant, source: error.into() })?;
+            databases.insert(name.clone(), pools);
+        }
+        prepared.insert(Databases(Arc::new(databases)));
+        Ok(())
+    }
+}
+
+type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+/// Bounds one call; a statement that is cut off is cancelled by the drop of its lease.
+async fn within<T>(
+    timeout: Option<Duration>,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match timeout {
+        None => call.await,
+        Some(timeout) => tokio::time::timeout(timeout, call).await.unwrap_or(Err(Error::Timeout)),
+    }
+}
+
+impl Database {
+    async fn query(&self, sql: &str, params: &[PgValue]) -> Result<RowSet, Error> {
+        within(self.timeout, async { self.pools.lease().await?.query(sql, params).await }).await
+    }
+
+    async fn pipeline(&self, statements: &[Statement]) -> Result<Vec<RowSet>, Error> {
+        within(self.timeout, async {
+            let mut lease = self.pools.lease().await?;
+            let prepared = prepare_all(&mut lease, statements).await?;
+            lease.pipeline(prepared, Some(("begin", "commit"))).await
+        })
+        .await
+    }
+}
+
+/// Prepares what this connection does not know yet: one round trip each, the first time only.
+async fn prepare_all(
+    lease: &mut Lease,
+    statements: &[Statement],
+) -> Result<Vec<(Arc<statement::Prepared>, Vec<convert::Encoded>)>, Error> {
+    let mut all = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let prepared = lease.prepare(&statement.sql).await?;
+        let params = convert::encode_all(&statement.params, prepared.statement.params())?;
+        all.push((prepared, params));
+    }
+    Ok(all)
+}
+
+impl pg_client::Host for RequestState {}
+
+impl HostDatabase for RequestState {
+    fn open(&mut self, name: String) -> Answer<Resource<Database>> {
+        let pools = self.prepared::<Databases>().and_then(|databases| databases.0.get(&name)).cloned();
+        let Some(pools) = pools else {
+            return Ok(Err(Error::Denied(format!("database `{name}` is not in this service's `grants.pg`"))));
+        };
+        Ok(Ok(self.table.push(Database { pools, timeout: None })?))
+    }
+
+    fn set_timeout(&mut self, database: Resource<Database>, timeout_ms: u32) -> wasmtime::Result<()> {
+        let timeout = (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into()));
+        self.table.get_mut(&database)?.timeout = timeout;
+        Ok(())
+    }
+
+    async fn query(&mut self, database: Resource<Database>, sql: String, params: Vec<PgValue>) -> Answer<RowSet> {
+        Ok(self.table.get(&database)?.query(&sql, &params).await)
+    }
+
+    async fn execute(&mut self, database: Resource<Database>, sql: String, params: Vec<PgValue>) -> Answer<u64> {
+        Ok(self.table.get(&database)?.query(&sql, &params).await.map(|rows| rows.affected))
+    }
+
+    async fn pipeline(
+        &mut self,
+        database: Resource<Database>,
+        statements: Vec<Statement>,
+    ) -> Answer<Vec<RowSet>> {
+        Ok(self.table.get(&database)?.pipeline(&statements).await)
+    }
+
+    async fn prepare(&mut self, database: Resource<Database>, sql: String) -> Answer<StatementInfo> {
+        let database = self.table.get(&database)?;
+        let prepared = within(database.timeout, async { database.pools.lease().await?.prepare(&sql).await }).await;
+        Ok(prepared.map(|prepared| StatementInfo {
+            params: prepared.statement.params().iter().map(tokio_postgres::types::Type::oid).collect(),
+            columns: prepared.columns(),
+        }))
+    }
+
+    async fn cursor(
+        &mut self,
+        database: Resource<Database>,
+        sql: String,
+        params: Vec<PgValue>,
+    ) -> Answer<Resource<Cursor>> {
+        let database = self.table.get(&database)?;
+        let cursor = within(database.timeout, Cursor::alone(&database.pools, &sql, &params)).await;
+        Ok(match cursor {
+            Ok(cursor) => Ok(self.table.push(cursor)?),
+            Err(error) => Err(error),
+        })
+    }
+
+    async fn copy_in(&mut self, _: Resource<Database>, _: String) -> Answer<Resource<CopyWriter>> {
+        Ok(Err(no_copy()))
+    }
+
+    async fn copy_out(&mut self, _: Resource<Database>, _: String) -> Answer<Resource<CopyReader>> {
+        Ok(Err(no_copy()))
+    }
+
+    async fn begin(
+        &mut self,
+        database: Resource<Database>,
+        options: TransactionOptions,
+    ) -> Answer<Resource<Transaction>> {
+        let database = self.table.get(&database)?;
+        let begun = within(database.timeout, Transaction::begin(&database.pools, &options)).await;
+        Ok(match begun {
+            Ok(transaction) => Ok(self.table.push(transaction)?),
+            Err(error) => Err(error),
+        })
+    }
+
+    async fn notify(&mut self, database: Resource<Database>, channel: String, payload: String) -> Answer<()> {
+        if payload.len() > LONGEST_PAYLOAD {
+            let why = format!("the payload has {} bytes; at most {LONGEST_PAYLOAD} are taken", payload.len());
+            return Ok(Err(Error::InvalidArgument(why)));
+        }
+        let text = |text| PgValue::Scalar(pg_client::Scalar::Text(text));
+        let params = [text(channel), text(payload)];
+        Ok(self.table.get(&database)?.query("select pg_notify($1, $2)", &params).await.map(drop))
+    }
+
+    fn drop(&mut self, database: Resource<Database>) -> wasmtime::Result<()> {
+        self.table.delete(database)?;
+        Ok(())
+    }
+}
+
+fn no_copy() -> Error {
+    Error::Other("COPY is not available on this host".to_owned())
+}
+
+impl HostCopyWriter for RequestState {
+    async fn write(&mut self, writer: Resource<CopyWriter>, _: Vec<u8>) -> Answer<()> {
+        match *self.table.get(&writer)? {}
+    }
+
+    async fn finish(&mut self, writer: Resource<CopyWriter>) -> Answer<u64> {
+        match *self.table.get(&writer)? {}
+    }
+
+    async fn drop(&mut self, writer: Resource<CopyWriter>) -> wasmtime::Result<()> {
+        match self.table.delete(writer)? {}
+    }
+}
+
+impl HostCopyReader for RequestState {
+    async fn read(&mut self, reader: Resource<CopyReader>, _: u32) -> Answer<Vec<u8>> {
+        match *self.table.get(&reader)? {}
+    }
+
+    async fn drop(&mut self, reader: Resource<CopyReader>) -> wasmtime::Result<()> {
+        match self.table.delete(reader)? {}
+    }
+}

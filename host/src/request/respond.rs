@@ -1,0 +1,239 @@
+//! Outcome to HTTP: what a guest may answer, and the one table of statuses.
+//! Gets: a reply or a failure. Gives: a response. Cannot fail.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+
+use crate::body::{Body, BodyError};
+use crate::error::{Blame, chain};
+use crate::manifest::ByteSize;
+use crate::release::Release;
+
+use super::Arrival;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-wharf-error");
+
+/// What a guest answered, checked.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+}
+
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    BadRequest(&'static str),
+    #[error("no route leads here")]
+    NotFound,
+    #[error("the route does not take this method")]
+    MethodNotAllowed(Vec<Method>),
+    #[error("the request's target is longer than 8 KiB")]
+    UriTooLong,
+    #[error("the request's header section is larger than 32 KiB or 100 fields")]
+    HeadTooLarge,
+    #[error("the request's body is larger than {0}")]
+    BodyTooLarge(ByteSize),
+    #[error("the request's body did not arrive in time")]
+    BodyTimeout,
+    #[error("the request's body broke off")]
+    BodyBroken(#[source] BodyError),
+    #[error("too many requests run or wait")]
+    Overloaded,
+    #[error("the guest trapped")]
+    Trap(#[source] wasmtime::Error),
+    #[error("the guest trapped after it had reached its memory limit")]
+    OutOfMemory(#[source] wasmtime::Error),
+    #[error("the guest was stopped")]
+    OutOfCpu(#[source] wasmtime::Error),
+    #[error("the guest did not reply in time")]
+    Deadline,
+    #[error("the guest's reply is invalid: {0}")]
+    InvalidReply(String),
+    #[error("the host failed")]
+    Host(#[source] wasmtime::Error),
+}
+
+/// Status, stable code, blame, and a sentence that gives nothing away: behaviour.md.
+type Row = (StatusCode, &'static str, Blame, &'static str);
+
+impl Failure {
+    fn row(&self) -> Row {
+        use Blame::{Client, Guest, Host};
+        use StatusCode as S;
+        match self {
+            Self::BadRequest(why) => (S::BAD_REQUEST, "bad-request", Client, why),
+            Self::NotFound => (S::NOT_FOUND, "no-route", Client, "There is nothing at this address."),
+            Self::MethodNotAllowed(_) => {
+                (S::METHOD_NOT_ALLOWED, "method-not-allowed", Client, "This address does not take this method.")
+            }
+            Self::UriTooLong => (S::URI_TOO_LONG, "uri-too-long", Client, "The address is too long."),
+            Self::HeadTooLarge => {
+                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", Client, "The header fields are too large.")
+            }
+            Self::BodyTooLarge(_) => {
+                (S::PAYLOAD_TOO_LARGE, "body-too-large", Client, "The request's body is too large.")
+            }
+            Self::BodyTimeout => {
+                (S::REQUEST_TIMEOUT, "body-timeout", Client, "The request's body did not arrive in time.")
+            }
+            Self::BodyBroken(_) => (S::BAD_REQUEST, "body-broken", Client, "The request's body broke off."),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", Host, "Too many requests; try again."),
+            Self::Trap(_) => (S::INTERNAL_SERVER_ERROR, "guest-trap", Guest, "The service failed."),
+            Self::OutOfMemory(_) => {
+                (S::INTERNAL_SERVER_ERROR, "memory-limit", Guest, "The service reached its memory limit.")
+            }
+            Self::OutOfCpu(_) => {
+                (S::SERVICE_UNAVAILABLE, "cpu-limit", Guest, "The service reached its CPU limit.")
+            }
+            Self::Deadline => (S::GATEWAY_TIMEOUT, "deadline", Guest, "The service did not answer in time."),
+            Self::InvalidReply(_) => {
+                (S::BAD_GATEWAY, "invalid-reply", Guest, "The service gave an invalid answer.")
+            }
+            Self::Host(_) => (S::INTERNAL_SERVER_ERROR, "host-error", Host, "The host failed."),
+        }
+    }
+}
+
+pub(crate) fn respond(
+    outcome: Result<Reply, (Failure, Option<Arc<Release>>)>,
+    arrival: &Arrival,
+    head_only: bool,
+) -> Response<Body> {
+    let mut response = match outcome {
+        Ok(reply) => accept(reply, head_only),
+        Err((failure, release)) => refuse(&failure, release.as_deref(), arrival),
+    };
+    if let Ok(id) = HeaderValue::from_bytes(arrival.id.as_str().as_bytes()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn accept(reply: Reply, head_only: bool) -> Response<Body> {
+    let Reply { status, mut headers, body } = reply;
+    let length = http_body::Body::size_hint(&body).exact();
+    if head_only {
+        if let Some(length) = length.filter(|length| *length > 0) {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+    } else if length.is_some() {
+        headers.remove(CONTENT_LENGTH);
+    }
+    let body = if head_only || !may_have_body(status) { Body::empty() } else { body };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// RFC 9110, 6.4.1.
+fn may_have_body(status: StatusCode) -> bool {
+    !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+fn refuse(failure: &Failure, release: Option<&Release>, arrival: &Arrival) -> Response<Body> {
+    let (status, code, blame, sentence) = failure.row();
+    record(failure, code, blame, release, arrival);
+    let mut response = Response::new(Body::from(Bytes::from(format!("{sentence}\n"))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(ERROR_CODE, HeaderValue::from_static(code));
+    match failure {
+        Failure::Overloaded => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        Failure::MethodNotAllowed(methods) => {
+            let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            if let Ok(allow) = names.join(", ").parse() {
+                headers.insert(ALLOW, allow);
+            }
+        }
+        _ => {}
+    }
+    response
+}
+
+fn record(failure: &Failure, code: &str, blame: Blame, release: Option<&Release>, arrival: &Arrival) {
+    let service = release.map(Release::service).unwrap_or_default();
+    let (request, error) = (arrival.id, chain(failure));
+    match blame {
+        Blame::Client => tracing::debug!(service, %request, code, %error, "request refused"),
+        Blame::Guest => tracing::warn!(service, %request, code, %error, "guest failed"),
+        Blame::Host => tracing::error!(service, %request, code, %error, "host failed"),
+    }
+}
+
+/// Status and fields of a guest's reply; both may be anything.
+pub(crate) fn check(
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+) -> Result<(StatusCode, HeaderMap), Failure> {
+    let valid = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
+    let status = valid.ok_or_else(|| Failure::InvalidReply(format!("status {status} is not 200 to 599")))?;
+    Ok((status, fields(headers)?))
+}
+
+/// Fields that belong to the connection, the host or both: a guest's are dropped.
+const HOST_FIELDS: [HeaderName; 8] = [
+    http::header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    http::header::TE,
+    http::header::TRANSFER_ENCODING,
+    http::header::UPGRADE,
+    REQUEST_ID,
+    ERROR_CODE,
+];
+
+pub(crate) fn fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Failure> {
+    let mut map = HeaderMap::with_capacity(fields.len() + 2);
+    for (name, value) in fields {
+        let Ok(key) = HeaderName::from_bytes(name.as_bytes()) else {
+            return Err(Failure::InvalidReply(format!("`{}` is no header name", name.escape_debug())));
+        };
+        let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {
+            return Err(Failure::InvalidReply(format!("the value of header `{key}` has a byte that none may have")));
+        };
+        if !HOST_FIELDS.contains(&key) {
+            map.append(key, value);
+        }
+    }
+    Ok(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, check};
+
+    fn field(name: &str, value: &str) -> Vec<(String, Vec<u8>)> {
+        vec![(name.to_owned(), value.as_bytes().to_vec())]
+    }
+
+    #[test]
+    fn a_reply_outside_of_http_is_refused() {
+        for (status, headers) in [
+            (199, vec![]),
+            (600, vec![]),
+            (200, field("", "x")),
+            (200, field("a b", "x")),
+            (200, field("x", "a\r\nset-cookie: b")),
+        ] {
+            assert!(matches!(check(status, headers), Err(Failure::InvalidReply(_))));
+        }
+    }
+
+    #[test]
+    fn fields_of_the_connection_are_the_hosts_business() {
+        let (_, headers) = check(200, field("Transfer-Encoding", "chunked")).unwrap();
+        assert!(headers.is_empty());
+        let (_, headers) = check(200, [field("x", "1"), field("x", "2")].concat()).unwrap();
+        assert_eq!(headers.get_all("x").iter().count(), 2);
+    }
+}
