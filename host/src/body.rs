@@ -26,7 +26,9 @@ impl Body {
         Self(Kind::Bytes(Bytes::new()))
     }
 
-    pub(crate) fn stream(body: impl http_body::Body<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
+    pub(crate) fn stream(
+        body: impl http_body::Body<Data = Bytes, Error = BodyError> + Send + 'static,
+    ) -> Self {
         Self(Kind::Stream(UnsyncBoxBody::new(body)))
     }
 }

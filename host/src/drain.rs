@@ -42,8 +42,12 @@ impl Serving {
         drop(bind(address, false)?);
         let first = bind(address, true)?;
         let address = first.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let mut serving =
-            Self { address, stop: CancellationToken::new(), abandon: CancellationToken::new(), threads: vec![] };
+        let mut serving = Self {
+            address,
+            stop: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+            threads: vec![],
+        };
         let mut listeners = vec![first];
         for _ in 1..cores.get() {
             listeners.push(bind(address, true)?);

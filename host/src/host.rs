@@ -137,7 +137,8 @@ impl HostBuilder {
         let mut capabilities = provide::builtin(&self.config)?;
         capabilities.extend(self.capabilities);
         let linker = link(&engine, &capabilities)?;
-        let inner = Inner { config: self.config, engine, linker, capabilities, routes: RouteTable::default() };
+        let inner =
+            Inner { config: self.config, engine, linker, capabilities, routes: RouteTable::default() };
         Ok(Host(Arc::new(inner)))
     }
 }

@@ -47,12 +47,10 @@ pub use drain::Serving;
 pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
-pub use manifest::{
-    Build, ByteSize, Grants, Language, Limits, Manifest, ManifestError, Migrations, Route,
-};
+pub use manifest::{Build, ByteSize, Grants, Language, Limits, Manifest, ManifestError, Migrations, Route};
 pub use release::{
-    Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration, PublishError,
-    Release, inspect,
+    Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
+    PublishError, Release, inspect,
 };
 pub use request::provide::KvError;
 pub use request::{Peer, RequestId, RequestState};

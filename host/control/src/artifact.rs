@@ -113,7 +113,10 @@ impl Project {
         let component = match std::fs::read(&self.component) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ProjectError::NotBuilt { path: self.component.clone(), folder: self.folder.clone() });
+                return Err(ProjectError::NotBuilt {
+                    path: self.component.clone(),
+                    folder: self.folder.clone(),
+                });
             }
             Err(source) => return Err(ProjectError::Read { path: self.component.clone(), source }),
         };
@@ -180,6 +183,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("wharf.toml"), "nam = \"a\"").unwrap();
         let error = wharf_host::chain(&Project::open(folder.path()).unwrap_err());
-        assert!(error.contains("wharf.toml` is not valid: unknown key `nam`; did you mean `name`?"), "{error}");
+        assert!(
+            error.contains("wharf.toml` is not valid: unknown key `nam`; did you mean `name`?"),
+            "{error}"
+        );
     }
 }

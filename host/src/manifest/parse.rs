@@ -47,7 +47,8 @@ const KEYS: [(&str, &[&str]); 7] = [
 ];
 
 pub(super) fn parse(text: &str) -> Result<Manifest, ManifestError> {
-    let table: Table = toml::from_str(text).map_err(|e| ManifestError::Syntax(e.to_string().trim().to_owned()))?;
+    let table: Table =
+        toml::from_str(text).map_err(|e| ManifestError::Syntax(e.to_string().trim().to_owned()))?;
     check_keys("", &table)?;
     let manifest: Manifest =
         toml::from_str(text).map_err(|e| ManifestError::Syntax(e.to_string().trim().to_owned()))?;
@@ -108,7 +109,10 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     if let Some(database) = manifest.migrations.as_ref().and_then(|m| m.database.as_ref())
         && !manifest.grants.pg.contains(database)
     {
-        return Err(value("migrations.database", &format!("is `{database}`, which `grants.pg` does not list")));
+        return Err(value(
+            "migrations.database",
+            &format!("is `{database}`, which `grants.pg` does not list"),
+        ));
     }
     check_limits(&manifest.limits)
 }

@@ -38,8 +38,10 @@ impl ByteSize {
 
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let (digits, unit) =
-            UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit))).unwrap_or((text, 1));
+        let (digits, unit) = UNITS
+            .iter()
+            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
+            .unwrap_or((text, 1));
         digits.trim().parse::<u64>().ok()?.checked_mul(unit).map(Self)
     }
 }
@@ -68,8 +70,9 @@ impl<'de> Deserialize<'de> for ByteSize {
         }
         match Written::deserialize(deserializer)? {
             Written::Number(n) => Ok(Self(n)),
-            Written::Text(text) => Self::parse(&text)
-                .ok_or_else(|| de::Error::custom(format_args!("`{text}` is no size: write it like \"64MiB\""))),
+            Written::Text(text) => Self::parse(&text).ok_or_else(|| {
+                de::Error::custom(format_args!("`{text}` is no size: write it like \"64MiB\""))
+            }),
         }
     }
 }
@@ -86,8 +89,9 @@ pub(super) mod duration {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        parse(&text)
-            .ok_or_else(|| de::Error::custom(format_args!("`{text}` is no span of time: write it like \"100ms\"")))
+        parse(&text).ok_or_else(|| {
+            de::Error::custom(format_args!("`{text}` is no span of time: write it like \"100ms\""))
+        })
     }
 
     fn parse(text: &str) -> Option<Duration> {

@@ -8,8 +8,7 @@ const PLATFORM: &str = "wharf:platform/";
 pub(crate) const HTTP_HANDLER: &str = "wharf:platform/http-handler@0.1.0";
 
 /// What can be known of a component from its outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[derive(serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Inspection {
     /// Names of all imports, in the component's order.

@@ -37,7 +37,9 @@ pub enum LoadError {
     #[error("failed to read the component")]
     Inspect(#[from] InspectError),
     /// It exports nothing that this host calls.
-    #[error("the component exports no `{HTTP_HANDLER}`, the only handler that this host calls; it exports {0}")]
+    #[error(
+        "the component exports no `{HTTP_HANDLER}`, the only handler that this host calls; it exports {0}"
+    )]
     NoHandler(String),
     /// It imports what this host does not have.
     #[error("the component imports `{0}`, which is not available on this host")]
@@ -109,10 +111,9 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     let concurrency = artifact.manifest.limits.concurrency;
 
     let begun = Instant::now();
-    migrate::migrate(host.config, &artifact).await.map_err(|source| LoadError::Migrate {
-        service: artifact.manifest.name.clone(),
-        source,
-    })?;
+    migrate::migrate(host.config, &artifact)
+        .await
+        .map_err(|source| LoadError::Migrate { service: artifact.manifest.name.clone(), source })?;
     let release = Arc::new(Release {
         digest,
         size,

@@ -77,7 +77,8 @@ pub(super) async fn migrate(config: &Config, artifact: &Artifact) -> Result<(), 
         return Ok(());
     }
     let name = artifact.manifest.migration_database().ok_or(MigrateError::NoDatabase)?;
-    let database = config.databases.get(name).ok_or_else(|| MigrateError::UnknownDatabase(name.to_owned()))?;
+    let database =
+        config.databases.get(name).ok_or_else(|| MigrateError::UnknownDatabase(name.to_owned()))?;
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| MigrateError::Connect {
         database: name.to_owned(),
         source,
@@ -120,7 +121,12 @@ async fn apply(client: &mut Client, service: &str, files: &[Migration]) -> Resul
     Ok(())
 }
 
-async fn run(client: &mut Client, service: &str, file: &Migration, checksum: &str) -> Result<(), MigrateError> {
+async fn run(
+    client: &mut Client,
+    service: &str,
+    file: &Migration,
+    checksum: &str,
+) -> Result<(), MigrateError> {
     let failed = |source: tokio_postgres::Error| MigrateError::Sql {
         name: file.name.clone(),
         line: line(&source, &file.sql),

@@ -117,7 +117,8 @@ impl Snapshot {
                 add(targets, release, route)?;
             }
         }
-        let mut snapshot = Self { hosts: HashMap::new(), any_host: Paths::default(), services: BTreeMap::new() };
+        let mut snapshot =
+            Self { hosts: HashMap::new(), any_host: Paths::default(), services: BTreeMap::new() };
         for ((host, path), targets) in grouped {
             let paths = match host {
                 Some(host) => snapshot.hosts.entry(host).or_default(),

@@ -42,7 +42,8 @@ pub(crate) async fn invoke(
     let body = match reply.body {
         ReplyBody::Bytes(bytes) => Body::from(bytes::Bytes::from(bytes)),
         ReplyBody::Reader(reader) => {
-            let reader = store.data_mut().table.delete(reader).map_err(|error| Failure::Host(error.into()))?;
+            let reader =
+                store.data_mut().table.delete(reader).map_err(|error| Failure::Host(error.into()))?;
             Body::stream(reader.into_body())
         }
         ReplyBody::Streamed(resource) => chunks::body(release, store, &instance, resource)?,

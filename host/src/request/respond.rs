@@ -69,13 +69,19 @@ impl Failure {
         match self {
             Self::BadRequest(why) => (S::BAD_REQUEST, "bad-request", Client, why),
             Self::NotFound => (S::NOT_FOUND, "no-route", Client, "There is nothing at this address."),
-            Self::MethodNotAllowed(_) => {
-                (S::METHOD_NOT_ALLOWED, "method-not-allowed", Client, "This address does not take this method.")
-            }
+            Self::MethodNotAllowed(_) => (
+                S::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                Client,
+                "This address does not take this method.",
+            ),
             Self::UriTooLong => (S::URI_TOO_LONG, "uri-too-long", Client, "The address is too long."),
-            Self::HeadTooLarge => {
-                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", Client, "The header fields are too large.")
-            }
+            Self::HeadTooLarge => (
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-large",
+                Client,
+                "The header fields are too large.",
+            ),
             Self::BodyTooLarge(_) => {
                 (S::PAYLOAD_TOO_LARGE, "body-too-large", Client, "The request's body is too large.")
             }
@@ -199,7 +205,9 @@ pub(crate) fn fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Failur
             return Err(Failure::InvalidReply(format!("`{}` is no header name", name.escape_debug())));
         };
         let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {
-            return Err(Failure::InvalidReply(format!("the value of header `{key}` has a byte that none may have")));
+            return Err(Failure::InvalidReply(format!(
+                "the value of header `{key}` has a byte that none may have"
+            )));
         };
         if !HOST_FIELDS.contains(&key) {
             map.append(key, value);

@@ -65,7 +65,12 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> RequestRef<'a> {
-    pub(crate) fn new(head: &'a Head, fields: &'a Fields<'a>, arrival: &'a Arrival, deadline: Instant) -> Self {
+    pub(crate) fn new(
+        head: &'a Head,
+        fields: &'a Fields<'a>,
+        arrival: &'a Arrival,
+        deadline: Instant,
+    ) -> Self {
         let limit = deadline.saturating_duration_since(arrival.received);
         Self {
             method: head.parts.method.as_str(),

@@ -1,5 +1,7 @@
 //! `wharf:platform/http-types`: request bodies that are read piece by piece.
 
+#![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
+
 use bytes::{Buf, Bytes};
 use http_body::Frame;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
@@ -27,7 +29,7 @@ impl Capability for HttpTypes {
 }
 
 /// A body on its way in.
-pub(crate) struct BodyReader {
+pub struct BodyReader {
     body: UnsyncBoxBody<Bytes, BodyError>,
     /// What arrived and was not asked for yet.
     buffered: Bytes,
@@ -69,14 +71,18 @@ impl BodyReader {
             Ok(data) => {
                 let Some(left) = self.left.checked_sub(data.len() as u64) else {
                     self.ended = true;
-                    return Err(Error::LimitExceeded(format!("the request's body is larger than {}", self.limit)));
+                    return Err(Error::LimitExceeded(format!(
+                        "the request's body is larger than {}",
+                        self.limit
+                    )));
                 };
                 self.left = left;
                 self.buffered = data;
             }
             Err(frame) => {
                 let trailers = frame.into_trailers().unwrap_or_default();
-                let fields = trailers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+                let fields =
+                    trailers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
                 self.trailers = Some(fields.collect());
             }
         }
@@ -86,7 +92,8 @@ impl BodyReader {
     /// What is left of the body, for a reply that hands it on.
     pub(crate) fn into_body(self) -> impl http_body::Body<Data = Bytes, Error = BodyError> + Send {
         let stream = futures_util::stream::try_unfold(self, |mut reader| async move {
-            let bytes = reader.read(LARGEST_READ as usize).await.map_err(|e| BodyError::from(format!("{e:?}")))?;
+            let bytes =
+                reader.read(LARGEST_READ as usize).await.map_err(|e| BodyError::from(format!("{e:?}")))?;
             Ok(bytes.has_remaining().then(|| (Frame::data(bytes), reader)))
         });
         http_body_util::StreamBody::new(stream)
@@ -96,7 +103,11 @@ impl BodyReader {
 impl http_types::Host for RequestState {}
 
 impl HostBodyReader for RequestState {
-    async fn read(&mut self, reader: Resource<BodyReader>, max: u32) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+    async fn read(
+        &mut self,
+        reader: Resource<BodyReader>,
+        max: u32,
+    ) -> wasmtime::Result<Result<Vec<u8>, Error>> {
         if !(1..=LARGEST_READ).contains(&max) {
             return Ok(Err(Error::InvalidArgument(format!("`max` is {max}: use 1 to {LARGEST_READ}"))));
         }

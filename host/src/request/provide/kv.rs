@@ -1,6 +1,8 @@
 //! `wharf:platform/kv`: buckets over whatever backend the host is configured with.
 //! This file checks arguments and grants; `kv/batch.rs` holds the semantics; the others store.
 
+#![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
+
 mod batch;
 mod embedded;
 mod memory;
@@ -69,7 +71,7 @@ struct Buckets {
 }
 
 /// One open bucket.
-pub(crate) struct Bucket {
+pub struct Bucket {
     store: Arc<dyn Store>,
     name: String,
 }

@@ -39,14 +39,19 @@ impl log::Host for RequestState {
         if count <= MOST_EVENTS {
             emit(self, level, &line(&message, &fields));
         } else if count == MOST_EVENTS + 1 {
-            emit(self, Level::Warn, &format!("this request logged {MOST_EVENTS} events; the rest is dropped"));
+            emit(
+                self,
+                Level::Warn,
+                &format!("this request logged {MOST_EVENTS} events; the rest is dropped"),
+            );
         }
         Ok(())
     }
 }
 
 fn emit(state: &RequestState, level: Level, line: &str) {
-    let (service, release, request) = (state.release().service(), state.release().digest().short(), state.id());
+    let (service, release, request) =
+        (state.release().service(), state.release().digest().short(), state.id());
     match level {
         Level::Trace => tracing::trace!(target: TARGET, service, release, %request, "{line}"),
         Level::Debug => tracing::debug!(target: TARGET, service, release, %request, "{line}"),

@@ -2,6 +2,8 @@
 //! This file opens databases and runs single statements; `transaction`, `cursor`, `pool`, `statement`
 //! and `convert` lie below it.
 
+#![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
+
 mod convert;
 mod cursor;
 mod error;
@@ -25,8 +27,8 @@ use crate::config::Config;
 use crate::manifest::Manifest;
 use crate::request::RequestState;
 
-pub(crate) use cursor::Cursor;
-pub(crate) use transaction::Transaction;
+pub use cursor::Cursor;
+pub use transaction::Transaction;
 
 use pool::{Lease, Pools};
 
@@ -49,18 +51,18 @@ impl PgClient {
 struct Databases(Arc<HashMap<String, Pools>>);
 
 /// One granted database. Holds no connection between calls.
-pub(crate) struct Database {
+pub struct Database {
     pools: Pools,
     timeout: Option<Duration>,
 }
 
 /// `copy-in`, which this version does not serve.
 #[derive(Debug)]
-pub(crate) enum CopyWriter {}
+pub enum CopyWriter {}
 
 /// `copy-out`, which this version does not serve.
 #[derive(Debug)]
-pub(crate) enum CopyReader {}
+pub enum CopyReader {}
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -158,11 +160,21 @@ impl HostDatabase for RequestState {
         Ok(())
     }
 
-    async fn query(&mut self, database: Resource<Database>, sql: String, params: Vec<PgValue>) -> Answer<RowSet> {
+    async fn query(
+        &mut self,
+        database: Resource<Database>,
+        sql: String,
+        params: Vec<PgValue>,
+    ) -> Answer<RowSet> {
         Ok(self.table.get(&database)?.query(&sql, &params).await)
     }
 
-    async fn execute(&mut self, database: Resource<Database>, sql: String, params: Vec<PgValue>) -> Answer<u64> {
+    async fn execute(
+        &mut self,
+        database: Resource<Database>,
+        sql: String,
+        params: Vec<PgValue>,
+    ) -> Answer<u64> {
         Ok(self.table.get(&database)?.query(&sql, &params).await.map(|rows| rows.affected))
     }
 
@@ -176,7 +188,8 @@ impl HostDatabase for RequestState {
 
     async fn prepare(&mut self, database: Resource<Database>, sql: String) -> Answer<StatementInfo> {
         let database = self.table.get(&database)?;
-        let prepared = within(database.timeout, async { database.pools.lease().await?.prepare(&sql).await }).await;
+        let prepared =
+            within(database.timeout, async { database.pools.lease().await?.prepare(&sql).await }).await;
         Ok(prepared.map(|prepared| StatementInfo {
             params: prepared.statement.params().iter().map(tokio_postgres::types::Type::oid).collect(),
             columns: prepared.columns(),

@@ -105,9 +105,9 @@ fn add(key: &str, current: Option<&Stored>, initial: i64, delta: i64) -> Result<
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| Error::InvalidArgument(format!("the value of `{key}` is no decimal number")))?,
     };
-    current
-        .checked_add(delta)
-        .ok_or_else(|| Error::InvalidArgument(format!("`{key}` would leave the range of a signed 64-bit number")))
+    current.checked_add(delta).ok_or_else(|| {
+        Error::InvalidArgument(format!("`{key}` would leave the range of a signed 64-bit number"))
+    })
 }
 
 #[cfg(test)]

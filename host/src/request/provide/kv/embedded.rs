@@ -51,7 +51,8 @@ struct Job {
 impl Embedded {
     pub(super) fn open(folder: &Path) -> Result<Self, KvError> {
         let path = folder.join("kv.redb");
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| KvError::Open { path: path.clone(), source };
+        let failed =
+            |source: Box<dyn std::error::Error + Send + Sync>| KvError::Open { path: path.clone(), source };
         std::fs::create_dir_all(folder).map_err(|e| failed(e.into()))?;
         let database = Arc::new(Database::create(&path).map_err(|e| failed(e.into()))?);
         let (writer, jobs) = mpsc::channel(QUEUE);
@@ -140,7 +141,9 @@ fn write_all(database: &Database, mut jobs: mpsc::Receiver<Job>) {
         let (replies, batches): (Vec<_>, Vec<_>) =
             together.drain(..).map(|job| (job.reply, (job.bucket, job.batch))).unzip();
         match commit(database, batches) {
-            Ok(results) => replies.into_iter().zip(results).for_each(|(reply, result)| drop(reply.send(result))),
+            Ok(results) => {
+                replies.into_iter().zip(results).for_each(|(reply, result)| drop(reply.send(result)))
+            }
             Err(error) => {
                 tracing::error!(?error, "the key-value store did not commit");
                 replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));

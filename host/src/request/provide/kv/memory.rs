@@ -42,14 +42,16 @@ impl Store for Memory {
     fn get(&self, bucket: &str, keys: &[String]) -> Result<Vec<Option<Stored>>, Error> {
         let (buckets, now) = (self.lock(), now());
         let rows = buckets.by_name.get(bucket);
-        let get = |key: &String| rows.and_then(|rows| rows.get(key)).filter(|stored| stored.is_live(now)).cloned();
+        let get =
+            |key: &String| rows.and_then(|rows| rows.get(key)).filter(|stored| stored.is_live(now)).cloned();
         Ok(keys.iter().map(get).collect())
     }
 
     fn scan(&self, bucket: &str, range: &Range) -> Result<Vec<(String, Stored)>, Error> {
         let buckets = self.lock();
         let Some(rows) = buckets.by_name.get(bucket) else { return Ok(Vec::new()) };
-        let rows = rows.range((range.from.clone(), range.to.clone())).map(|(k, v)| Ok((k.clone(), v.clone())));
+        let rows =
+            rows.range((range.from.clone(), range.to.clone())).map(|(k, v)| Ok((k.clone(), v.clone())));
         if range.reverse { range.collect(now(), rows.rev()) } else { range.collect(now(), rows) }
     }
 

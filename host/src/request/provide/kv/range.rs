@@ -50,7 +50,9 @@ impl Range {
         match (&self.from, &self.to) {
             (Bound::Included(from), Bound::Included(to)) => from > to,
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-            (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
+            (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => {
+                from >= to
+            }
         }
     }
 }

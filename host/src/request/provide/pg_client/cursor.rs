@@ -1,5 +1,7 @@
 //! Results in batches: DECLARE and FETCH, so that neither the driver nor the host holds more than one batch.
 
+#![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Resource;
@@ -9,16 +11,16 @@ use crate::bindings::wharf::platform::pg_client::{
 };
 use crate::request::RequestState;
 
+use super::Answer;
 use super::pool::Pools;
 use super::statement::Prepared;
 use super::transaction::{Session, Transaction};
-use super::Answer;
 
 /// Rows of one batch: `wit/pg-client.wit`.
 const MOST_ROWS: u32 = 10_000;
 
 /// A cursor, and the transaction that it lives in when it was opened without one.
-pub(crate) struct Cursor {
+pub struct Cursor {
     session: Arc<Session>,
     level: u32,
     name: String,
@@ -50,7 +52,11 @@ impl Cursor {
     }
 
     /// In a transaction that goes on.
-    pub(super) async fn inside(transaction: &Transaction, sql: &str, params: &[PgValue]) -> Result<Self, Error> {
+    pub(super) async fn inside(
+        transaction: &Transaction,
+        sql: &str,
+        params: &[PgValue],
+    ) -> Result<Self, Error> {
         let (name, columns) = transaction
             .run(async |lease| {
                 let prepared = lease.prepare(sql).await?;
@@ -91,7 +97,9 @@ impl HostCursor for RequestState {
 
     async fn next(&mut self, cursor: Resource<Cursor>, max_rows: u32) -> Answer<Vec<Row>> {
         if !(1..=MOST_ROWS).contains(&max_rows) {
-            return Ok(Err(Error::InvalidArgument(format!("`max-rows` is {max_rows}: use 1 to {MOST_ROWS}"))));
+            return Ok(Err(Error::InvalidArgument(format!(
+                "`max-rows` is {max_rows}: use 1 to {MOST_ROWS}"
+            ))));
         }
         Ok(self.table.get(&cursor)?.next(max_rows).await)
     }

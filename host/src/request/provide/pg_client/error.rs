@@ -11,9 +11,9 @@ pub(super) fn from_driver(error: &tokio_postgres::Error) -> Error {
     };
     match *db.code() {
         SqlState::QUERY_CANCELED => Error::Cancelled,
-        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
-            Error::ConnectionLost(db.message().to_owned())
-        }
+        SqlState::ADMIN_SHUTDOWN
+        | SqlState::CRASH_SHUTDOWN
+        | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Error::ConnectionLost(db.message().to_owned()),
         SqlState::CANNOT_CONNECT_NOW | SqlState::TOO_MANY_CONNECTIONS => {
             Error::Unavailable(db.message().to_owned())
         }
@@ -26,7 +26,8 @@ pub(super) fn aborted() -> Error {
     Error::Db(GuestDbError {
         sqlstate: SqlState::IN_FAILED_SQL_TRANSACTION.code().to_owned(),
         severity: "ERROR".to_owned(),
-        message: "a statement of this transaction failed, so it was rolled back instead of committed".to_owned(),
+        message: "a statement of this transaction failed, so it was rolled back instead of committed"
+            .to_owned(),
         detail: None,
         hint: Some("use a savepoint around statements that may fail".to_owned()),
         position: None,

@@ -134,7 +134,9 @@ impl Lease {
     pub(super) async fn query(&mut self, sql: &str, params: &[PgValue]) -> Result<RowSet, Error> {
         let prepared = self.prepare(sql).await?;
         match self.run(&prepared, params).await {
-            Err(Error::Db(error)) if !self.is_in_transaction() && is_stale(&error.sqlstate, &error.message) => {
+            Err(Error::Db(error))
+                if !self.is_in_transaction() && is_stale(&error.sqlstate, &error.message) =>
+            {
                 self.connection()?.statements.pop(sql);
                 let prepared = self.prepare(sql).await?;
                 self.run(&prepared, params).await
@@ -232,7 +234,8 @@ async fn collect(rows: RowStream, prepared: &Prepared) -> Result<RowSet, Failed>
     while let Some(row) = rows.try_next().await.map_err(Failed::Driver)? {
         bytes = bytes.saturating_add(row.raw_size_bytes());
         if out.len() >= MOST_ROWS || bytes > MOST_BYTES {
-            let why = format!("the result has more than {MOST_ROWS} rows or {MOST_BYTES} bytes: use a cursor");
+            let why =
+                format!("the result has more than {MOST_ROWS} rows or {MOST_BYTES} bytes: use a cursor");
             return Err(Failed::Own(Error::LimitExceeded(why)));
         }
         out.push(prepared.decode(&row).map_err(Failed::Own)?);
@@ -243,7 +246,8 @@ async fn collect(rows: RowStream, prepared: &Prepared) -> Result<RowSet, Failed>
 
 impl Prepared {
     pub(super) fn columns(&self) -> Vec<Column> {
-        let column = |c: &tokio_postgres::Column| Column { name: c.name().to_owned(), type_oid: c.type_().oid() };
+        let column =
+            |c: &tokio_postgres::Column| Column { name: c.name().to_owned(), type_oid: c.type_().oid() };
         self.statement.columns().iter().map(column).collect()
     }
 

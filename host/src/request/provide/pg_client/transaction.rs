@@ -6,6 +6,8 @@
 //! lease with it, which cancels the statement and throws the connection away. `Drop` of the outermost
 //! [`Transaction`] is the single way out for all the rest: it rolls back in a task of its own.
 
+#![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,7 @@ use super::{Answer, CopyReader, CopyWriter, Cursor, error, no_copy, prepare_all,
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A transaction, or a savepoint inside one.
-pub(crate) struct Transaction {
+pub struct Transaction {
     session: Arc<Session>,
     /// 0 for the transaction itself, then one more per savepoint.
     level: u32,

@@ -67,7 +67,9 @@ impl ReadScalar {
         let Some(read) = self.read else { return Some(raw()) };
         match read(bytes) {
             // The far end of time does not fit into Unix microseconds: it is handed on as it came.
-            None if bytes.len() == 8 && [Type::TIMESTAMP.oid(), Type::TIMESTAMPTZ.oid()].contains(&self.oid) => {
+            None if bytes.len() == 8
+                && [Type::TIMESTAMP.oid(), Type::TIMESTAMPTZ.oid()].contains(&self.oid) =>
+            {
                 Some(raw())
             }
             scalar => scalar,
@@ -85,7 +87,9 @@ fn reader(ty: &Type) -> Option<fn(&[u8]) -> Option<Scalar>> {
         Type::FLOAT4 => |b| Some(Scalar::Float4(f32::from_be_bytes(number(b)?))),
         Type::FLOAT8 => |b| Some(Scalar::Float8(f64::from_be_bytes(number(b)?))),
         Type::NUMERIC => |b| Some(Scalar::Numeric(numeric::decode(b)?)),
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => |b| Some(Scalar::Text(text(b)?)),
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => {
+            |b| Some(Scalar::Text(text(b)?))
+        }
         Type::BYTEA => |b| Some(Scalar::Bytea(b.to_vec())),
         Type::UUID => |b| Some(Scalar::Uuid(uuid(number(b)?))),
         Type::JSON => |b| Some(Scalar::Json(text(b)?)),

@@ -3,7 +3,9 @@
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{Format, IsNull, Kind, ToSql, Type};
 
-use crate::bindings::wharf::platform::pg_client::{ArrayValue, Error, PgValue, RangeBounds, RangeValue, Scalar};
+use crate::bindings::wharf::platform::pg_client::{
+    ArrayValue, Error, PgValue, RangeBounds, RangeValue, Scalar,
+};
 
 use super::{EPOCH_DAYS, EPOCH_MICROS, literal};
 
@@ -75,7 +77,9 @@ fn encode_scalar(scalar: &Scalar, ty: &Type) -> Result<Encoded, Misfit> {
     match scalar {
         Scalar::Null => Ok(Encoded::Null),
         Scalar::Untyped(text) => Ok(Encoded::Text(text.clone())),
-        Scalar::Raw(raw) if raw.type_oid == ty.oid() || raw.type_oid == 0 => Ok(Encoded::Binary(raw.bytes.clone())),
+        Scalar::Raw(raw) if raw.type_oid == ty.oid() || raw.type_oid == 0 => {
+            Ok(Encoded::Binary(raw.bytes.clone()))
+        }
         Scalar::Raw(raw) => Err(format!("a raw value of the type with OID {} was given", raw.type_oid)),
         _ => match binary(scalar, ty)? {
             Some(bytes) => Ok(Encoded::Binary(bytes)),
@@ -177,7 +181,9 @@ fn encode_array(array: &ArrayValue, element: &Type) -> Result<Encoded, Misfit> {
     let dimensions = literal::dimensions(array)?;
     let elements = array.elements.iter().enumerate();
     let elements: Vec<Encoded> = elements
-        .map(|(index, scalar)| encode_scalar(scalar, element).map_err(|why| format!("element {}: {why}", index + 1)))
+        .map(|(index, scalar)| {
+            encode_scalar(scalar, element).map_err(|why| format!("element {}: {why}", index + 1))
+        })
         .collect::<Result<_, _>>()?;
     if elements.iter().any(|element| matches!(element, Encoded::Text(_))) {
         return literal::array(&dimensions, &array.elements).map(Encoded::Text);
@@ -240,7 +246,8 @@ mod tests {
     use super::{ArrayValue, Encoded, Error, PgValue, Scalar, Type, encode_all};
 
     fn one(value: Scalar, ty: Type) -> Result<Encoded, String> {
-        encode_all(&[PgValue::Scalar(value)], &[ty]).map(|mut all| all.remove(0)).map_err(|error| match error {
+        encode_all(&[PgValue::Scalar(value)], &[ty]).map(|mut all| all.remove(0)).map_err(|error| match error
+        {
             Error::InvalidArgument(why) => why,
             other => format!("{other:?}"),
         })

@@ -120,7 +120,8 @@ fn item(text: &mut String, element: &Scalar) -> Result<(), String> {
         text.push_str("NULL");
         return Ok(());
     }
-    let value = of(element).ok_or_else(|| format!("{} stands among values without a binary form", name(element)))?;
+    let value =
+        of(element).ok_or_else(|| format!("{} stands among values without a binary form", name(element)))?;
     quote(text, &value);
     Ok(())
 }

@@ -9,7 +9,8 @@ const NEGATIVE_INFINITY: u16 = 0xF000;
 
 /// Wire bytes to text; none when they are malformed.
 pub(super) fn decode(bytes: &[u8]) -> Option<String> {
-    let mut words = bytes.chunks_exact(2).map(|pair| pair.try_into().map(u16::from_be_bytes).unwrap_or_default());
+    let mut words =
+        bytes.chunks_exact(2).map(|pair| pair.try_into().map(u16::from_be_bytes).unwrap_or_default());
     if !bytes.len().is_multiple_of(2) {
         return None;
     }
@@ -48,7 +49,8 @@ fn whole(text: &mut String, weight: i16, digit: impl Fn(i32) -> Option<u16>) {
     }
     for position in (0..=i32::from(weight)).rev() {
         let value = digit(position).unwrap_or(0);
-        let _ = if position == i32::from(weight) { write!(text, "{value}") } else { write!(text, "{value:04}") };
+        let _ =
+            if position == i32::from(weight) { write!(text, "{value}") } else { write!(text, "{value:04}") };
     }
 }
 
