@@ -94,7 +94,7 @@ where
     let (release, head) = dispatch::dispatch(routes, head).map_err(|failure| (failure, None))?;
     let blamed = |failure| (failure, Some(release.clone()));
 
-    let permit = release.admission.enter().await.map_err(|_| blamed(Failure::Overloaded))?;
+    let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
     let deadline = arrival.received + release.manifest.limits.wall;
     let body = gather::gather(body, &release, deadline).await.map_err(blamed)?;
     let store = instantiate::instantiate(release.clone(), permit, arrival.id, deadline);

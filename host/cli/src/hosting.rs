@@ -49,12 +49,11 @@ impl Hosting {
     pub(crate) fn host(&self, databases: &Databases, kv_dir: Option<PathBuf>) -> Result<Host> {
         let mut builder = Host::builder();
         for (name, url) in databases {
-            builder = builder.database(name, url)?;
+            builder = builder.database(name, url);
         }
-        builder = match kv_dir {
-            Some(folder) => builder.kv_dir(folder),
-            None => builder.kv_memory(),
-        };
+        if let Some(folder) = kv_dir {
+            builder = builder.kv_folder(folder);
+        }
         if let Some(cores) = self.cores {
             builder = builder.cores(cores);
         }
@@ -67,11 +66,14 @@ impl Hosting {
     }
 
     /// Takes no more connections, lets running requests end, and returns.
-    pub(crate) async fn shut_down(&self, serving: Serving, signals: &mut Signals) -> Result<()> {
+    pub(crate) async fn shut_down(&self, serving: Serving, signals: &mut Signals) {
         output::note(format!("stopping: running requests have {} s (once more to stop now)", self.grace));
-        tokio::select! {
-            ended = serving.shutdown(Duration::from_secs(self.grace)) => Ok(ended?),
-            () = signals.stop() => Ok(()),
+        let all_answered = tokio::select! {
+            all = serving.shutdown(Duration::from_secs(self.grace)) => all,
+            () = signals.stop() => false,
+        };
+        if !all_answered {
+            output::warning("some requests were cut off");
         }
     }
 }

@@ -1,17 +1,14 @@
 //! `wharf serve`: load, listen, serve until told to stop, drain.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use wharf_control::Project;
-use wharf_host::{Artifact, Manifest};
+use wharf_control::{Project, ProjectError};
 
 use crate::databases;
 use crate::hosting::{self, Hosting, Signals};
 use crate::output;
-use crate::service::Service;
 
 /// Serve components until SIGTERM or Ctrl-C, then drain
 #[derive(Debug, Args)]
@@ -32,7 +29,10 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let Arguments { services, hosting } = arguments;
     let mut signals = Signals::catch()?;
-    let artifacts = services.iter().map(|path| artifact(path)).collect::<Result<Vec<_>>>()?;
+    let artifacts = services
+        .iter()
+        .map(|path| Project::open(path)?.artifact())
+        .collect::<Result<Vec<_>, ProjectError>>()?;
     let granted = artifacts.iter().flat_map(|artifact| &artifact.manifest.grants.pg);
     let databases = databases::all_given(granted, &hosting.databases)?;
     databases::reach(&databases).await?;
@@ -45,37 +45,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let host = hosting.host(&databases, hosting.kv_dir.clone())?;
     let mut releases = Vec::with_capacity(artifacts.len());
     for artifact in artifacts {
-        let start = Instant::now();
-        let service = artifact.manifest.name.clone();
-        let deployed = wharf_control::deploy(&host, artifact)
-            .await
-            .with_context(|| format!("failed to load service `{service}`"))?;
-        releases.push((deployed.release, start.elapsed()));
+        let deployed = wharf_control::deploy(&host, artifact).await?;
+        releases.push((deployed.release, deployed.took));
     }
     let serving = hosting.listen(&host)?;
     hosting::print_releases(serving.local_addr(), &releases);
     drop(releases);
     output::result(format!("listening on http://{}", serving.local_addr()));
     signals.stop().await;
-    hosting.shut_down(serving, &mut signals).await
-}
-
-/// What a folder or a component file holds. A file gets a manifest that routes everything to it.
-fn artifact(path: &Path) -> Result<Artifact> {
-    if path.is_dir() {
-        let service = Service::open(path)?;
-        let unbuilt = || format!("`{}` is not built yet: run `wharf build {}`", service.name, path.display());
-        let missing = service.manifest.is_some() && !service.component.exists();
-        return match Project::open(path)?.artifact() {
-            Err(error) if missing => Err(error).with_context(unbuilt),
-            artifact => Ok(artifact?),
-        };
-    }
-    let component = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let manifest =
-        Manifest::minimal(&name.to_ascii_lowercase().replace(['_', '.', ' '], "-")).with_context(|| {
-            format!("`{}` makes no service name: put it into a folder with a wharf.toml", path.display())
-        })?;
-    Ok(Artifact { manifest, component: component.into(), migrations: Vec::new() })
+    hosting.shut_down(serving, &mut signals).await;
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use wharf_host::{Artifact, Manifest, ManifestError, Migration, Migrations};
+use wharf_host::{Artifact, Manifest, ManifestError, Migration};
 
 /// The manifest's file name.
 const MANIFEST: &str = "wharf.toml";
@@ -100,7 +100,7 @@ impl Project {
     /// Where the SQL files are, whether or not there are any.
     #[must_use]
     pub fn migrations(&self) -> PathBuf {
-        let migrations = self.manifest.migrations.clone().unwrap_or_else(Migrations::default);
+        let migrations = self.manifest.migrations.clone().unwrap_or_default();
         self.folder.join(migrations.folder)
     }
 

@@ -143,6 +143,7 @@ fn limited(
 }
 
 /// Runs when a tick passed while the guest was running.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is wasmtime's")]
 fn on_tick(store: StoreContextMut<'_, RequestState>) -> wasmtime::Result<UpdateDeadline> {
     store.data().cpu.tick()?;
     Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))

@@ -30,6 +30,7 @@ const EXPIRIES: TableDefinition<'_, (u64, &str, &str), ()> = TableDefinition::ne
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 
 type Row<'a> = (u64, Option<u64>, &'a [u8]);
+type Entries = ReadOnlyTable<(&'static str, &'static str), Row<'static>>;
 
 /// Batches that wait for the writer before callers wait, and that share one commit.
 const QUEUE: usize = 1_024;
@@ -64,7 +65,7 @@ impl Embedded {
         Ok(Self { database, writer })
     }
 
-    fn entries(&self) -> Result<Option<ReadOnlyTable<(&'static str, &'static str), Row<'static>>>, Error> {
+    fn entries(&self) -> Result<Option<Entries>, Error> {
         match self.database.begin_read().map_err(unavailable)?.open_table(ENTRIES) {
             Ok(table) => Ok(Some(table)),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -111,7 +112,7 @@ impl Store for Embedded {
         let (job, writer) = (Job { bucket: bucket.to_owned(), batch, reply }, self.writer.clone());
         async move {
             let stopped = || Error::Unavailable("the key-value store has stopped".to_owned());
-            writer.send(job).await.map_err(|_| stopped())?;
+            writer.send(job).await.map_err(|_closed| stopped())?;
             answer.await.unwrap_or_else(|_| Err(stopped()))
         }
         .boxed()

@@ -201,7 +201,7 @@ impl Lease {
         match ran {
             Ok(value) => self.settle(Ok(value)),
             Err(Failed::Driver(error)) => self.settle(Err(error)),
-            Err(Failed::Own(error)) => Err(error),
+            Err(Failed::Own(error)) => Err(*error),
         }
     }
 }
@@ -216,7 +216,7 @@ fn is_stale(sqlstate: &str, message: &str) -> bool {
 enum Failed {
     Driver(tokio_postgres::Error),
     /// The host's own verdict; the rest of the result is still on its way.
-    Own(Error),
+    Own(Box<Error>),
 }
 
 async fn batch(client: &Client, sql: &str) -> Result<(), tokio_postgres::Error> {
@@ -236,9 +236,9 @@ async fn collect(rows: RowStream, prepared: &Prepared) -> Result<RowSet, Failed>
         if out.len() >= MOST_ROWS || bytes > MOST_BYTES {
             let why =
                 format!("the result has more than {MOST_ROWS} rows or {MOST_BYTES} bytes: use a cursor");
-            return Err(Failed::Own(Error::LimitExceeded(why)));
+            return Err(Failed::Own(Box::new(Error::LimitExceeded(why))));
         }
-        out.push(prepared.decode(&row).map_err(Failed::Own)?);
+        out.push(prepared.decode(&row).map_err(|error| Failed::Own(Box::new(error)))?);
     }
     let affected = rows.rows_affected().unwrap_or(0);
     Ok(RowSet { columns: prepared.columns(), rows: out, affected })

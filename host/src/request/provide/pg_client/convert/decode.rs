@@ -20,12 +20,15 @@ pub(crate) enum Decoder {
     Range { oid: u32, bound: ReadScalar },
 }
 
+/// Bytes to a value; none when they are not of its type.
+type Read = fn(&[u8]) -> Option<Scalar>;
+
 /// How one value that is neither an array nor a range is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadScalar {
     oid: u32,
     /// None for types without a case of their own.
-    read: Option<fn(&[u8]) -> Option<Scalar>>,
+    read: Option<Read>,
 }
 
 impl Decoder {
@@ -77,7 +80,7 @@ impl ReadScalar {
     }
 }
 
-fn reader(ty: &Type) -> Option<fn(&[u8]) -> Option<Scalar>> {
+fn reader(ty: &Type) -> Option<Read> {
     Some(match *ty {
         Type::BOOL => |b| Some(Scalar::Boolean(number(b).map(|[n]: [u8; 1]| n != 0)?)),
         Type::INT2 => |b| Some(Scalar::Int2(i16::from_be_bytes(number(b)?))),

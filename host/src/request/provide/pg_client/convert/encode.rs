@@ -147,7 +147,7 @@ fn date(days: i32) -> Result<i32, Misfit> {
 }
 
 fn time(micros: u64) -> Result<i64, Misfit> {
-    i64::try_from(micros).map_err(|_| "the time is out of range".to_owned())
+    i64::try_from(micros).map_err(|_range| "the time is out of range".to_owned())
 }
 
 fn instant(micros: i64) -> Result<i64, Misfit> {
@@ -189,7 +189,7 @@ fn encode_array(array: &ArrayValue, element: &Type) -> Result<Encoded, Misfit> {
         return literal::array(&dimensions, &array.elements).map(Encoded::Text);
     }
     let mut out = Vec::new();
-    out.put_u32(u32::try_from(dimensions.len()).map_err(|_| "it has too many dimensions")?);
+    out.put_u32(u32::try_from(dimensions.len()).map_err(|_range| "it has too many dimensions")?);
     out.put_u32(u32::from(elements.contains(&Encoded::Null)));
     out.put_u32(element.oid());
     for (length, lower_bound) in &dimensions {
@@ -206,7 +206,7 @@ fn put_value(out: &mut Vec<u8>, value: &Encoded) -> Result<(), Misfit> {
     match value {
         Encoded::Null => out.put_i32(-1),
         Encoded::Binary(bytes) => {
-            out.put_i32(i32::try_from(bytes.len()).map_err(|_| "an element is too large")?);
+            out.put_i32(i32::try_from(bytes.len()).map_err(|_range| "an element is too large")?);
             out.put_slice(bytes);
         }
         Encoded::Text(_) => return Err("text among binary values".to_owned()),

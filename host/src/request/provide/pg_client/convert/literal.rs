@@ -63,7 +63,7 @@ pub(super) fn name(scalar: &Scalar) -> &'static str {
 pub(super) fn dimensions(array: &ArrayValue) -> Result<Vec<(u32, i32)>, String> {
     let count = array.elements.len();
     if array.dimensions.is_empty() {
-        let length = u32::try_from(count).map_err(|_| "it has too many elements")?;
+        let length = u32::try_from(count).map_err(|_range| "it has too many elements")?;
         return Ok(if count == 0 { Vec::new() } else { vec![(length, 1)] });
     }
     let lengths = array.dimensions.iter().map(|dimension| usize::try_from(dimension.length).ok());
