@@ -14,6 +14,8 @@ pub(crate) fn expand(arguments: &TokenStream, function: &ItemFn) -> syn::Result<
     let serve = serve(&function.sig)?;
     let check = check(&function.sig);
     Ok(quote! {
+        // The contract hands a request over by value, whether the handler consumes it or not.
+        #[allow(clippy::needless_pass_by_value)]
         #function
         #check
 
