@@ -69,11 +69,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         never = session.follow(watch) => never?,
         () = signals.stop() => {}
     }
-    let ended = hosting.shut_down(serving, &mut signals).await;
+    hosting.shut_down(serving, &mut signals).await;
     if let Some(postgres) = postgres {
         postgres.stop().await.context("failed to stop the private PostgreSQL")?;
     }
-    ended
+    Ok(())
 }
 
 /// The databases, the host on them, and its listener.
@@ -128,10 +128,8 @@ impl Session {
     }
 
     async fn deploy(&mut self, service: &Service) -> Result<Arc<Release>> {
-        let project = Project::open(&service.folder)?;
-        let deployed = wharf_control::deploy(&self.host, project.artifact()?)
-            .await
-            .with_context(|| format!("failed to load service `{}`", service.name))?;
+        let artifact = Project::open(&service.folder)?.artifact()?;
+        let deployed = wharf_control::deploy(&self.host, artifact).await?;
         let entry = (service.name.clone(), deployed.release.digest().clone());
         if let Some((name, _)) = self.released.insert(service.folder.clone(), entry)
             && name != service.name

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use wharf_control::Project;
 use wharf_host::Manifest;
 
 /// The folder, or a component file, that a person named.
@@ -37,28 +38,22 @@ impl Service {
         if !folder.is_dir() {
             bail!("`{}` is not a folder", folder.display());
         }
-        let file = folder.join("wharf.toml");
         let cargo = folder.join("Cargo.toml");
-        if !file.exists() {
+        if !folder.join("wharf.toml").exists() {
             if !cargo.exists() {
                 bail!("`{}` holds no wharf.toml", folder.display());
             }
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let component = built_component(&folder, &name);
+            let component = folder.join(".wharf/build").join(format!("{name}.wasm"));
             return Ok(Self { folder, name, component, package: Some(Package::At(cargo)), manifest: None });
         }
-        let text =
-            std::fs::read_to_string(&file).with_context(|| format!("failed to read `{}`", file.display()))?;
-        let manifest =
-            Manifest::parse(&text).with_context(|| format!("`{}` is not valid", file.display()))?;
+        let project = Project::open(&folder)?;
+        let manifest = project.manifest().clone();
         let package = match manifest.build.as_ref().and_then(|build| build.package.clone()) {
             Some(name) => Some(Package::Named(name)),
             None => cargo.exists().then_some(Package::At(cargo)),
         };
-        let component = match &manifest.component {
-            Some(component) => folder.join(component),
-            None => built_component(&folder, &manifest.name),
-        };
+        let component = project.component().to_path_buf();
         Ok(Self { name: manifest.name.clone(), component, package, manifest: Some(manifest), folder })
     }
 
@@ -74,11 +69,6 @@ impl Service {
         }
         folders.iter().map(|folder| Self::open(folder)).collect()
     }
-}
-
-/// Where `wharf build` puts a component that has no place of its own.
-fn built_component(folder: &Path, name: &str) -> PathBuf {
-    folder.join(".wharf/build").join(format!("{name}.wasm"))
 }
 
 /// The longest folder that holds all of them.

@@ -176,14 +176,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("src")).unwrap();
         let service = service(root.path());
-        let mut watch = Watch::start(std::slice::from_ref(&service)).unwrap();
+        let folder = [service.folder.clone()];
+        let mut watch = Watch::start(&[service]).unwrap();
         std::fs::write(root.path().join("src/lib.rs"), "1").unwrap();
-        assert_eq!(watch.next().await.unwrap().services, [service.folder.clone()]);
+        assert_eq!(watch.next().await.unwrap().services, folder);
 
         std::fs::create_dir(root.path().join("migrations")).unwrap();
         watch.next().await.unwrap();
         std::fs::write(root.path().join("migrations/1.sql"), "1").unwrap();
-        assert_eq!(watch.next().await.unwrap().services, [service.folder]);
+        assert_eq!(watch.next().await.unwrap().services, folder);
     }
 
     #[tokio::test]
