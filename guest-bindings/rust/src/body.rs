@@ -72,8 +72,9 @@ impl Body {
         }
     }
 
-    /// The body as the contract has it, e.g. to hand it on.
-    pub(crate) fn into_raw(self) -> http_types::Body {
+    /// The body as the contract has it: bytes, or a reader to use piece by piece.
+    #[must_use]
+    pub fn into_raw(self) -> http_types::Body {
         match self.0 {
             State::Bytes(bytes) => http_types::Body::Bytes(bytes),
             State::Reader(reader) => http_types::Body::Streamed(reader),

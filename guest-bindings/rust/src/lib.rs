@@ -65,6 +65,7 @@ pub mod log;
 #[cfg(feature = "panic-log")]
 mod panic;
 pub mod pg;
+mod query;
 pub mod random;
 mod request;
 mod response;

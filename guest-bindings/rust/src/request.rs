@@ -44,6 +44,12 @@ impl Request {
         self.head.query.as_deref()
     }
 
+    /// The first query parameter of this name, decoded.
+    #[must_use]
+    pub fn query_param(&self, name: &str) -> Option<String> {
+        crate::query::find(self.query()?, name)
+    }
+
     /// What the manifest's route pattern captured under this name, percent-decoded.
     #[must_use]
     pub fn path_param(&self, name: &str) -> Option<&str> {

@@ -7,7 +7,6 @@ use crate::{bindings::wharf::platform::log as host, log::emit};
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    num::NonZeroU64,
 };
 use tracing_core::{
     Event, Metadata, Subscriber, dispatcher,
@@ -46,7 +45,7 @@ impl Subscriber for Host {
         let mut fields = Collected::default();
         attributes.record(&mut fields);
         SPANS.with_borrow_mut(|spans| spans.push((id, fields.fields)));
-        NonZeroU64::new(id).map_or_else(|| span::Id::from_u64(1), |id| span::Id::from_non_zero_u64(id))
+        span::Id::from_u64(id)
     }
 
     fn record(&self, span: &span::Id, values: &span::Record<'_>) {
