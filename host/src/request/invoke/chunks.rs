@@ -76,11 +76,15 @@ impl Pull {
 
     async fn call(&mut self) -> Result<Option<Frame<Bytes>>, Broken> {
         let chunks = self.guest.chunks();
-        match chunks.call_next(&mut self.store, self.chunks).await {
-            Ok(Ok(Some(bytes))) => return Ok(Some(Frame::data(Bytes::from(bytes)))),
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => return Err(Broken::Guest(format!("{error:?}"))),
-            Err(error) => return Err(self.fault(error)),
+        loop {
+            match chunks.call_next(&mut self.store, self.chunks).await {
+                // An empty piece is none: asking again is charged to the same budgets.
+                Ok(Ok(Some(bytes))) if bytes.is_empty() => {}
+                Ok(Ok(Some(bytes))) => return Ok(Some(Frame::data(Bytes::from(bytes)))),
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Err(Broken::Guest(format!("{error:?}"))),
+                Err(error) => return Err(self.fault(error)),
+            }
         }
         match chunks.call_trailers(&mut self.store, self.chunks).await {
             Ok(None) => Ok(None),

@@ -257,7 +257,7 @@ mod tests {
     fn values_of_another_length_than_their_type_are_refused() {
         for ty in [Type::INT4, Type::UUID, Type::TIMETZ, Type::INTERVAL, Type::INT4_ARRAY, Type::INT4_RANGE] {
             for length in [0, 1, 3, 40] {
-                assert!(decode(&ty, &vec![0xff; length]).is_none(), "{ty} of {length}");
+                assert!(decode(&ty, &vec![0x06; length]).is_none(), "{ty} of {length}");
             }
         }
     }

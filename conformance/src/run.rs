@@ -1,0 +1,109 @@
+//! Suites times guests, on one target.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Request};
+use wharf_control::Project;
+
+use crate::case::{Case, Step, Suite};
+use crate::compare::compare;
+use crate::guest::Guest;
+use crate::report::{Cell, Outcome, Report};
+use crate::target::{Outgoing, Target, TargetError, chunked, known};
+
+/// How long one step may take: more than any limit that a case provokes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs every case with every guest of its suite. A suite without a guest, and a guest without a suite,
+/// are failures: neither would ever be noticed otherwise.
+pub async fn run(suites: &[Suite], guests: &[Guest], target: &impl Target) -> Report {
+    let mut report = Report::default();
+    let mut add = |guest: &str, language: &str, case: &str, outcome| {
+        let target = target.name().to_owned();
+        let (guest, language, case) = (guest.to_owned(), language.to_owned(), case.to_owned());
+        report.cells.push(Cell { guest, language, case, target, outcome });
+    };
+    for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| suite.guest == guest.name)) {
+        add(&guest.name, &guest.language, "-", Outcome::Failed("no suite of cases exercises it".to_owned()));
+    }
+    for suite in suites {
+        let mut implementations = guests.iter().filter(|guest| guest.name == suite.guest).peekable();
+        if implementations.peek().is_none() {
+            add(&suite.guest, "-", "-", Outcome::Failed("no guest implements it".to_owned()));
+        }
+        for guest in implementations {
+            let project = match Project::open(&guest.folder) {
+                Ok(project) => project,
+                Err(error) => {
+                    add(&guest.name, &guest.language, "-", Outcome::Absent(wharf_host::chain(&error)));
+                    continue;
+                }
+            };
+            for case in &suite.cases {
+                let outcome = outcome(case, &guest.language, run_case(case, &project, target).await);
+                add(&guest.name, &guest.language, &case.name, outcome);
+            }
+        }
+    }
+    report
+}
+
+fn outcome(case: &Case, language: &str, ran: Result<(), Failure>) -> Outcome {
+    match (ran, case.expected_failures.get(language)) {
+        (Ok(()), None) => Outcome::Passed,
+        (Ok(()), Some(reason)) => Outcome::UnexpectedPass(format!("it was said to fail: {reason}")),
+        (Err(Failure::Absent(why)), _) => Outcome::Absent(why),
+        (Err(Failure::Step(_)), Some(reason)) => Outcome::ExpectedFailure(reason.clone()),
+        (Err(Failure::Step(why)), None) => Outcome::Failed(why),
+    }
+}
+
+enum Failure {
+    Absent(String),
+    Step(String),
+}
+
+async fn run_case(case: &Case, project: &Project, target: &impl Target) -> Result<(), Failure> {
+    target.deploy(project).await.map_err(|error| Failure::Absent(error.to_string()))?;
+    for (index, step) in case.steps.iter().enumerate() {
+        let done = tokio::time::timeout(PATIENCE, run_step(step, project, target)).await;
+        let done = done.unwrap_or_else(|_| Err(format!("it took longer than {PATIENCE:?}")));
+        done.map_err(|why| Failure::Step(format!("step {}: {why}", index + 1)))?;
+    }
+    Ok(())
+}
+
+async fn run_step(step: &Step, project: &Project, target: &impl Target) -> Result<(), String> {
+    let told = |error: TargetError| error.to_string();
+    if step.swap {
+        target.deploy(project).await.map_err(told)?;
+    }
+    if let Some(wait) = step.wait_ms {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+    let (Some(line), Some(expect)) = (&step.request, &step.expect) else { return Ok(()) };
+    let answer = target.send(request(step, line)?).await.map_err(told)?;
+    compare(&answer, expect)
+}
+
+fn request(step: &Step, line: &str) -> Result<Request<Outgoing>, String> {
+    let (method, path) = line.split_once(' ').ok_or_else(|| format!("`{line}` is no method and target"))?;
+    let body = match (&step.body, &step.json, step.streamed_bytes) {
+        (Some(text), _, _) => known(text.clone()),
+        (_, Some(json), _) => known(json.to_string()),
+        (_, _, Some(total)) => chunked(total),
+        _ => known(""),
+    };
+    let mut request = Request::builder().method(method).uri(path).body(body).map_err(|e| e.to_string())?;
+    if step.json.is_some() {
+        request.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for (name, values) in &step.headers {
+        let name: HeaderName = name.parse().map_err(|error| format!("`{name}`: {error}"))?;
+        for value in values.values() {
+            let value = value.parse().map_err(|error| format!("`{name}`: {error}"))?;
+            request.headers_mut().append(name.clone(), value);
+        }
+    }
+    Ok(request)
+}

@@ -1,0 +1,172 @@
+//! Where cases run: a host in this process, the same behind its socket, or whatever answers at a URL.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use wharf_control::{Project, deploy};
+use wharf_host::{Host, Serving};
+
+/// A request's body on its way to a target.
+pub type Outgoing = UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
+/// Bytes of one piece of a body that is sent in chunks.
+const PIECE: usize = 16 << 10;
+
+/// Why a target did not do its part. An answer of any status is no error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// The guest's folder, its component or its deploy.
+    #[error("{0}")]
+    Deploy(String),
+    /// No answer came.
+    #[error("no answer: {0}")]
+    Send(String),
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Header fields.
+    pub headers: HeaderMap,
+    /// All bytes up to the end, or to where it broke off.
+    pub body: Bytes,
+    /// Trailer fields.
+    pub trailers: HeaderMap,
+    /// Whether the body broke off.
+    pub broken: bool,
+}
+
+/// Something that serves guests and answers requests.
+pub trait Target {
+    /// Stands in the report.
+    fn name(&self) -> &str;
+
+    /// Serves the guest, or serves it anew.
+    fn deploy(&self, project: &Project) -> impl Future<Output = Result<(), TargetError>>;
+
+    /// Sends one request and reads its answer to the end.
+    fn send(&self, request: Request<Outgoing>) -> impl Future<Output = Result<Answer, TargetError>>;
+}
+
+/// A host in this process, without a socket.
+#[derive(Debug)]
+pub struct InProcess(Host);
+
+impl InProcess {
+    /// Runs cases on `host`, which serves nothing else meanwhile.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self(host)
+    }
+}
+
+impl Target for InProcess {
+    fn name(&self) -> &'static str {
+        "in-process"
+    }
+
+    async fn deploy(&self, project: &Project) -> Result<(), TargetError> {
+        replace(&self.0, project).await
+    }
+
+    async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
+        Ok(read(self.0.handle(request).await).await)
+    }
+}
+
+/// A host in this process, behind a socket.
+#[derive(Debug)]
+pub struct Socket {
+    host: Host,
+    serving: Arc<Serving>,
+    client: Client<HttpConnector, Outgoing>,
+}
+
+impl Socket {
+    /// Lets `host` listen on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub fn new(host: Host) -> std::io::Result<Self> {
+        let serving = Arc::new(host.listen(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?);
+        Ok(Self { host, serving, client: Client::builder(TokioExecutor::new()).build_http() })
+    }
+}
+
+impl Target for Socket {
+    fn name(&self) -> &'static str {
+        "socket"
+    }
+
+    async fn deploy(&self, project: &Project) -> Result<(), TargetError> {
+        replace(&self.host, project).await
+    }
+
+    async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
+        let (mut parts, body) = request.into_parts();
+        let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let url = format!("http://{}{target}", self.serving.local_addr());
+        parts.uri = url.parse().map_err(|error| TargetError::Send(format!("{error}")))?;
+        let answer = self.client.request(Request::from_parts(parts, body)).await;
+        Ok(read(answer.map_err(|error| TargetError::Send(wharf_host::chain(&error)))?).await)
+    }
+}
+
+/// Serves one guest at a time: guests share paths.
+async fn replace(host: &Host, project: &Project) -> Result<(), TargetError> {
+    let failed = |error: &(dyn std::error::Error + 'static)| TargetError::Deploy(wharf_host::chain(error));
+    let artifact = project.artifact().map_err(|error| failed(&error))?;
+    for release in host.releases() {
+        if release.service() != project.manifest().name {
+            host.remove(release.service());
+        }
+    }
+    deploy(host, artifact).await.map(drop).map_err(|error| failed(&error))
+}
+
+async fn read<B>(response: Response<B>) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let (parts, mut body) = response.into_parts();
+    let mut answer = Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: Bytes::new(),
+        trailers: HeaderMap::new(),
+        broken: false,
+    };
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map(http_body::Frame::into_data) {
+            Ok(Ok(data)) => bytes.extend_from_slice(&data),
+            Ok(Err(frame)) => answer.trailers = frame.into_trailers().unwrap_or_default(),
+            Err(_broken) => {
+                answer.broken = true;
+                break;
+            }
+        }
+    }
+    answer.body = bytes.into();
+    answer
+}
+
+/// A body of known length.
+pub(crate) fn known(bytes: impl Into<Bytes>) -> Outgoing {
+    UnsyncBoxBody::new(Full::new(bytes.into()))
+}
+
+/// A body of `total` bytes whose length is not told beforehand.
+pub(crate) fn chunked(total: usize) -> Outgoing {
+    let sizes = (0..total.div_ceil(PIECE)).map(move |index| PIECE.min(total - index * PIECE));
+    let frames = sizes.map(|size| Ok(http_body::Frame::data(Bytes::from(vec![b'x'; size]))));
+    UnsyncBoxBody::new(StreamBody::new(futures_util::stream::iter(frames)))
+}
