@@ -119,20 +119,21 @@ macro_rules! __serve_router {
     };
 }
 
+/// Lets through what needs axum, or says that it is missing.
 #[cfg(feature = "axum")]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __check_router {
-    ($app:ident) => {
-        const _: fn() -> $crate::axum::Router = $app;
+macro_rules! __with_axum {
+    ($($item:item)*) => {
+        $($item)*
     };
 }
 
 #[cfg(not(feature = "axum"))]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __check_router {
-    ($app:ident) => {
+macro_rules! __with_axum {
+    ($($item:item)*) => {
         ::core::compile_error!(
             "a service without parameters returns an axum router: that needs wharf-guest's feature `axum` \
              (or write `fn(wharf_guest::Request) -> wharf_guest::Response`)"

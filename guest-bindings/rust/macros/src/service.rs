@@ -70,7 +70,14 @@ fn serve(signature: &Signature) -> syn::Result<TokenStream> {
 fn check(signature: &Signature) -> TokenStream {
     let name = &signature.ident;
     let Some(FnArg::Typed(input)) = signature.inputs.first() else {
-        return quote!(::wharf_guest::__check_router!(#name););
+        let ReturnType::Type(_, output) = &signature.output else { return TokenStream::new() };
+        let check = quote_spanned! {output.span()=>
+            const _: fn(#output) -> ::wharf_guest::axum::Router = |app| app;
+        };
+        // The macro lets the check through, or says that the feature `axum` is missing.
+        return quote_spanned! {name.span()=>
+            ::wharf_guest::__with_axum! { #check const _: fn() = || { let _ = #name; }; }
+        };
     };
     let input = &input.ty;
     let input =
