@@ -8,6 +8,12 @@ use crate::{
 };
 use std::fmt::Display;
 
+/// Bodies up to this are handed over in one call; the host limits what one call may carry (8 MiB by default).
+const WHOLE: usize = 4 << 20;
+
+/// Longer ones go in pieces of this size.
+const PIECE: usize = 1 << 20;
+
 /// What a plain handler answers.
 ///
 /// ```
@@ -151,8 +157,17 @@ impl Response {
         }
     }
 
-    pub(crate) fn into_raw(self) -> Reply {
+    pub(crate) fn into_raw(mut self) -> Reply {
         let body = match self.body {
+            ResponseBody::Bytes(bytes) if bytes.len() > WHOLE => {
+                if !self.headers.iter().any(|(name, _)| name == "content-length") {
+                    self.headers.push(("content-length".to_owned(), bytes.len().to_string().into_bytes()));
+                }
+                http_handler::ReplyBody::Streamed(http_handler::Chunks::new(Stream::new(Pieces {
+                    bytes,
+                    next: 0,
+                })))
+            }
             ResponseBody::Bytes(bytes) => http_handler::ReplyBody::Bytes(bytes),
             ResponseBody::Stream(stream) => {
                 http_handler::ReplyBody::Streamed(http_handler::Chunks::new(stream))
@@ -169,6 +184,21 @@ impl Response {
 fn lower_case(mut name: String) -> String {
     name.make_ascii_lowercase();
     name
+}
+
+/// A body that is there, but too large for one call.
+struct Pieces {
+    bytes: Vec<u8>,
+    next: usize,
+}
+
+impl Pull for Pieces {
+    fn pull(&mut self) -> Result<Option<Vec<u8>>, http_types::Error> {
+        let rest = self.bytes.get(self.next..).unwrap_or_default();
+        let piece = rest.get(..PIECE).unwrap_or(rest);
+        self.next += piece.len();
+        Ok(Some(piece).filter(|piece| !piece.is_empty()).map(<[u8]>::to_vec))
+    }
 }
 
 /// An iterator of pieces.
@@ -251,6 +281,16 @@ mod tests {
         assert_eq!(response.headers, [("content-type".to_owned(), b"text/csv".to_vec())]);
         let response = Response::empty(204).add_header("Set-Cookie", "a=1").add_header("set-cookie", "b=2");
         assert_eq!(response.headers.len(), 2);
+    }
+
+    #[test]
+    fn a_body_too_large_for_one_call_goes_in_pieces() {
+        let mut pieces = Pieces { bytes: vec![7; 2 * PIECE + 3], next: 0 };
+        let mut lengths = Vec::new();
+        while let Some(piece) = pieces.pull().unwrap() {
+            lengths.push(piece.len());
+        }
+        assert_eq!(lengths, [PIECE, PIECE, 3]);
     }
 
     #[test]

@@ -43,8 +43,9 @@ pub(crate) fn huge_header(bytes: usize) -> Response {
     Response::text("huge").header("x-huge", vec![b'x'; bytes])
 }
 
+/// More than the host takes in one call; `Response::bytes` would cut it.
 pub(crate) fn huge_reply(mebibytes: usize) -> Response {
-    Response::bytes(vec![b'x'; mebibytes << 20])
+    Response::stream(iter::once(vec![b'x'; mebibytes << 20]))
 }
 
 /// `/slow-stream?n=10&ms=20`: burns `ms` milliseconds of CPU before each of `n` pieces.
