@@ -1,6 +1,6 @@
 //! Write [Wharf](https://github.com/wharf) services in Rust.
 //!
-//! A service is an ordinary [axum](axum) router, compiled to a small WebAssembly component:
+//! A service is an ordinary [axum] router, compiled to a small WebAssembly component:
 //!
 //! ```
 //! use wharf_guest::{Kv, PgClient, Result, axum::{Json, Router, extract::Path, routing::get}};
