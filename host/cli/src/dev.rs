@@ -81,7 +81,7 @@ async fn start_host(
     services: &[Service],
     hosting: &Hosting,
 ) -> Result<(Host, Serving, Option<PrivatePostgres>)> {
-    let root = service::common_root(services);
+    let root = service::project_root(services);
     let granted = services.iter().flat_map(Service::databases);
     let (mut addresses, missing) = databases::given(granted, &hosting.databases);
     databases::reach(&addresses).await?;

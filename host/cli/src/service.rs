@@ -71,20 +71,25 @@ impl Service {
     }
 }
 
-/// The longest folder that holds all of them.
-pub(crate) fn common_root(services: &[Service]) -> PathBuf {
+/// Where `wharf dev` keeps the services' databases and buckets: the folder of the project that holds all of
+/// them. That is one with a `Cargo.toml`, `wharf.toml` or `.git`, because a workspace's `examples/*` takes any
+/// folder beside the examples for a package.
+pub(crate) fn project_root(services: &[Service]) -> PathBuf {
     let Some((first, rest)) = services.split_first() else {
         return PathBuf::from(".");
     };
     let holds_all = |root: &&Path| rest.iter().all(|service| service.folder.starts_with(root));
-    first.folder.ancestors().find(holds_all).unwrap_or(Path::new("/")).to_path_buf()
+    let common = first.folder.ancestors().find(holds_all).unwrap_or(Path::new("/"));
+    let is_project =
+        |root: &&Path| ["Cargo.toml", "wharf.toml", ".git"].iter().any(|name| root.join(name).exists());
+    common.ancestors().find(is_project).unwrap_or(common).to_path_buf()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn service(folder: &str) -> Service {
+    fn service(folder: &Path) -> Service {
         Service {
             folder: folder.into(),
             name: String::new(),
@@ -95,10 +100,18 @@ mod tests {
     }
 
     #[test]
-    fn the_common_root_of_one_service_is_its_folder() {
-        assert_eq!(common_root(&[service("/a/b/c")]), Path::new("/a/b/c"));
-        assert_eq!(common_root(&[service("/a/b/c"), service("/a/b/d")]), Path::new("/a/b"));
-        assert_eq!(common_root(&[service("/a/b"), service("/c")]), Path::new("/"));
+    fn the_root_is_the_nearest_project_that_holds_all_services() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        for folder in ["a/b/c", "a/b/d"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        let named = |folder: &str| service(&root.join(folder));
+        assert_eq!(project_root(&[named("a/b/c"), named("a/b/d")]), root.join("a/b"));
+        std::fs::write(root.join("a/Cargo.toml"), "").unwrap();
+        assert_eq!(project_root(&[named("a/b/c"), named("a/b/d")]), root.join("a"));
+        std::fs::write(root.join("a/b/c/wharf.toml"), "").unwrap();
+        assert_eq!(project_root(&[named("a/b/c")]), root.join("a/b/c"));
     }
 
     #[test]
