@@ -1,0 +1,57 @@
+# Wharf. What a person runs and what CI runs is one and the same.
+
+SHELL := bash
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test bench lint wharf guests fmt clippy docs deny unit
+
+WHARF := target/debug/wharf
+GUESTS := $(patsubst %/Cargo.toml,%,$(wildcard components/examples/*/Cargo.toml components/bench/*/Cargo.toml components/contract/*/rust/Cargo.toml))
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-12s %s\n' "$$name" "$$what"; done
+
+setup: ## install what is missing (apt, as root), or say what to run
+	@.config/setup
+
+demo: setup wharf ## run both examples on a private PostgreSQL and ask them
+	@.config/demo
+
+test: setup fmt guests unit clippy docs deny ## everything that CI checks
+	@echo 'make test: passed'
+
+bench: ## compare with native axum; prints a table, writes target/bench/summary.json
+	@.config/setup wrk
+	@.config/bench
+
+lint: setup fmt clippy docs deny ## formatting, clippy, documentation, dependencies
+
+wharf: # the command itself
+	cargo build -p wharf
+
+guests: wharf # all components: examples, bench services, contract guests
+	$(WHARF) build $(GUESTS)
+
+fmt: # formatting of both workspaces
+	cargo fmt --all --check
+	cd components && cargo fmt --all --check
+
+clippy: # lints of both workspaces
+	cargo clippy --workspace --all-targets -- -D warnings
+	cd components && cargo clippy --workspace --all-targets -- -D warnings
+
+docs: # documentation without warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+	cd components && RUSTDOCFLAGS='-D warnings' cargo doc --no-deps -p wharf-guest
+
+deny: # licences, sources and duplicates of dependencies
+	@if cargo deny --version >/dev/null 2>&1; then \
+	  cargo deny --config .deny.toml check licenses bans sources; \
+	else \
+	  echo 'SKIPPED: cargo-deny is not installed, dependencies were not checked'; \
+	fi
+
+unit: # unit and integration tests of both workspaces
+	cargo test --workspace
+	cd components && cargo test --workspace
