@@ -57,6 +57,8 @@ pub(super) fn body(
             Err(broken) => {
                 let (service, request) = (pull.release.service(), pull.store.data().id());
                 tracing::warn!(service, %request, error = %broken, "response broken off");
+                // The connection closes on the error: let it first send what the client has coming.
+                tokio::task::yield_now().await;
                 Some((Err(BodyError::from(broken)), None))
             }
         }

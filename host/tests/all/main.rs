@@ -1,0 +1,17 @@
+//! The host as its callers see it: real components, a real PostgreSQL, real sockets.
+//! Needs the guests built: `make guests`.
+
+mod support;
+
+/// What happens to guests that misbehave, and to everybody else meanwhile.
+mod faults;
+/// The key-value store across restarts and between services.
+mod kv;
+/// Sockets: what clients may do wrong, and how serving ends.
+mod listen;
+/// What is refused before it serves.
+mod load;
+/// Transactions, cancellation and sessions, watched from a second connection.
+mod postgres;
+/// Releases that replace each other.
+mod swap;

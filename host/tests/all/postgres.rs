@@ -1,0 +1,162 @@
+use std::time::{Duration, Instant};
+
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::support::{Database, artifact, builder, post, read, serve};
+
+const RUNNING: &str = "select count(*) from pg_stat_activity
+    where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()";
+const IN_TRANSACTION: &str = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
+const SECOND: Duration = Duration::from_secs(1);
+
+fn one() -> Value {
+    json!({"sql": "select 1::int4"})
+}
+
+#[tokio::test]
+async fn a_dropped_request_cancels_its_statement_and_delays_nobody() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    let sleeping = {
+        let host = host.clone();
+        tokio::spawn(async move { post(&host, "/query", json!({"sql": "select pg_sleep(30)"})).await })
+    };
+    database.becomes(RUNNING, 1, 5 * SECOND).await;
+    sleeping.abort();
+    database.becomes(RUNNING, 0, SECOND).await;
+    let begun = Instant::now();
+    for _ in 0..32 {
+        assert_eq!(post(&host, "/query", one()).await["rows"][0][0]["value"], 1);
+    }
+    assert!(begun.elapsed() < SECOND, "the next users waited {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_deadline_cancels_its_statement() {
+    let database = Database::start().await;
+    let host = database.builder().build().unwrap();
+    let mut hurried = artifact("pg-client");
+    hurried.manifest.limits.wall = Duration::from_millis(300);
+    serve(&host, hurried).await;
+    let request = Request::post("/query").body(json!({"sql": "select pg_sleep(30)"}).to_string()).unwrap();
+    let answer = read(host.handle(request).await).await;
+    assert_eq!((answer.status.as_u16(), answer.code.as_str()), (504, "deadline"));
+    database.becomes(RUNNING, 0, SECOND).await;
+}
+
+#[tokio::test]
+async fn however_a_transaction_ends_its_rows_and_locks_are_gone() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    database.watcher.batch_execute("create table t (n int)").await.unwrap();
+    let insert = json!({"op": "execute", "sql": "insert into t values (1)"});
+    for end in ["drop", "rollback", "leak", "trap", "loop"] {
+        let command = json!({"steps": [insert, {"op": end}]}).to_string();
+        read(host.handle(Request::post("/transaction").body(command).unwrap()).await).await;
+        database.becomes(IN_TRANSACTION, 0, SECOND).await;
+        assert_eq!(database.count("select count(*) from t").await, 0, "{end}");
+    }
+    // A request whose client leaves in the middle of a transaction.
+    let steps = json!({"steps": [insert, {"op": "query", "sql": "select pg_sleep(30)"}]});
+    let leaving = {
+        let host = host.clone();
+        tokio::spawn(async move { post(&host, "/transaction", steps).await })
+    };
+    database.becomes(RUNNING, 1, 5 * SECOND).await;
+    leaving.abort();
+    database.becomes(RUNNING, 0, SECOND).await;
+    database.becomes("select count(*) from pg_locks where relation = 't'::regclass", 0, SECOND).await;
+    assert_eq!(database.count("select count(*) from t").await, 0);
+}
+
+#[tokio::test]
+async fn a_statement_is_prepared_once_and_its_connection_is_kept() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    let pid = json!({"sql": "select pg_backend_pid()"});
+    let first = post(&host, "/query", pid.clone()).await;
+    for _ in 0..20 {
+        assert_eq!(post(&host, "/query", pid.clone()).await, first, "another connection was used");
+    }
+    let prepared = json!({"sql": "select count(*) from pg_prepared_statements where statement like '%backend_pid%'"});
+    let rows = post(&host, "/query", prepared).await;
+    assert_eq!(rows["rows"][0][0]["value"], "1");
+}
+
+#[tokio::test]
+async fn a_changed_schema_is_noticed_by_cached_statements() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    database.watcher.batch_execute("create table t (a int); insert into t values (1)").await.unwrap();
+    let all = json!({"sql": "select * from t"});
+    assert_eq!(post(&host, "/query", all.clone()).await["columns"].as_array().unwrap().len(), 1);
+    database.watcher.batch_execute("alter table t add column b int default 7").await.unwrap();
+    let rows = post(&host, "/query", all).await;
+    assert_eq!(rows["rows"][0][1]["value"], 7, "{rows}");
+}
+
+#[tokio::test]
+async fn a_statement_that_changes_the_session_costs_its_connection() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    let pid = || post(&host, "/query", json!({"sql": "select pg_backend_pid()"}));
+    let before = pid().await;
+    post(&host, "/execute", json!({"sql": "set search_path to pg_catalog"})).await;
+    post(&host, "/query", json!({"sql": "select pg_advisory_lock(1)"})).await;
+    assert_ne!(pid().await, before);
+    database.becomes("select count(*) from pg_locks where locktype = 'advisory'", 0, SECOND).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_told_and_found_again() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    post(&host, "/query", one()).await;
+    database.watcher.batch_execute("alter database test allow_connections false").await.unwrap();
+    let kill = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = 'test' and pid <> pg_backend_pid() and backend_type = 'client backend'";
+    assert!(database.count(kill).await > 0);
+    let begun = Instant::now();
+    // The first may meet the dying connection; after it, nothing was executed and that is known.
+    post(&host, "/query", one()).await;
+    let answer = post(&host, "/query", one()).await;
+    assert_eq!(answer["error"]["case"], "unavailable", "{answer}");
+    assert!(begun.elapsed() < 4 * SECOND);
+    database.watcher.batch_execute("alter database test allow_connections true").await.unwrap();
+    assert_eq!(post(&host, "/query", one()).await["rows"][0][0]["value"], 1);
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_unavailable_in_bounded_time() {
+    let host = builder().database("main", "postgres://nobody@127.0.0.1:1/none").build().unwrap();
+    serve(&host, artifact("pg-client")).await;
+    let begun = Instant::now();
+    let answer = post(&host, "/query", one()).await;
+    assert_eq!(answer["error"]["case"], "unavailable", "{answer}");
+    assert!(begun.elapsed() < 3 * SECOND);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_used_up_says_so_and_recovers() {
+    let database = Database::start().await;
+    let mut config = wharf_host::Config::default();
+    config.cores = std::num::NonZeroUsize::new(2).unwrap();
+    let mut main = wharf_host::DatabaseConfig::new(database.postgres.connection_url("test"));
+    main.connections = std::num::NonZeroUsize::new(2).unwrap();
+    main.acquire_timeout = Duration::from_millis(200);
+    config.databases.insert("main".to_owned(), main);
+    let host = wharf_host::Host::builder().config(config).build().unwrap();
+    serve(&host, artifact("pg-client")).await;
+    let sleeper = || {
+        let host = host.clone();
+        tokio::spawn(async move { post(&host, "/query", json!({"sql": "select pg_sleep(30)"})).await })
+    };
+    // Both cores' shares are taken, the second one by borrowing.
+    let sleepers = [sleeper(), sleeper()];
+    database.becomes(RUNNING, 2, 5 * SECOND).await;
+    assert_eq!(post(&host, "/query", one()).await["error"]["case"], "pool-exhausted");
+    sleepers.iter().for_each(tokio::task::JoinHandle::abort);
+    database.becomes(RUNNING, 0, SECOND).await;
+    assert_eq!(post(&host, "/query", one()).await["rows"][0][0]["value"], 1);
+}

@@ -1,0 +1,115 @@
+//! Hosts, services and requests for tests.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use wharf_control::{Project, deploy};
+use wharf_host::{Artifact, Body, Host, HostBuilder, Release};
+use wharf_postgres::PrivatePostgres;
+
+/// A folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path)
+}
+
+/// A contract guest, as it was built by `make guests`.
+pub fn artifact(guest: &str) -> Artifact {
+    let project = Project::open(&repository(&format!("components/contract/{guest}/rust"))).unwrap();
+    project.artifact().unwrap_or_else(|error| panic!("{error}; or all of them with `make guests`"))
+}
+
+/// Two cores, so that what crosses cores is seen on any machine.
+pub fn builder() -> HostBuilder {
+    Host::builder().cores(std::num::NonZeroUsize::new(2).unwrap())
+}
+
+pub async fn serve(host: &Host, artifact: Artifact) -> Arc<Release> {
+    deploy(host, artifact).await.unwrap_or_else(|error| panic!("{}", wharf_host::chain(&error))).release
+}
+
+/// A host that serves one contract guest.
+pub async fn host(guest: &str) -> Host {
+    let host = builder().build().unwrap();
+    serve(&host, artifact(guest)).await;
+    host
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub code: String,
+    pub text: String,
+    pub broken: bool,
+}
+
+pub async fn read(response: Response<Body>) -> Answer {
+    let (parts, mut body) = response.into_parts();
+    let code = parts.headers.get("x-wharf-error").map_or("", |code| code.to_str().unwrap()).to_owned();
+    let (mut bytes, mut broken) = (Vec::new(), false);
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => bytes.extend(frame.into_data().unwrap_or_default()),
+            Err(_) => broken = true,
+        }
+    }
+    Answer { status: parts.status, code, text: String::from_utf8_lossy(&bytes).into_owned(), broken }
+}
+
+pub async fn get(host: &Host, path: &str) -> Answer {
+    read(host.handle(Request::get(path).body(String::new()).unwrap()).await).await
+}
+
+/// Sends one command of the JSON protocol in `components/contract/README.md`.
+pub async fn post(host: &Host, path: &str, command: Value) -> Value {
+    let request = Request::post(path).body(command.to_string()).unwrap();
+    let answer = read(host.handle(request).await).await;
+    serde_json::from_str(&answer.text)
+        .unwrap_or_else(|_| panic!("{path} answered {} {} `{}`", answer.status, answer.code, answer.text))
+}
+
+/// A server, and a second connection to it that sees everything.
+pub struct Database {
+    pub postgres: PrivatePostgres,
+    pub watcher: tokio_postgres::Client,
+}
+
+impl Database {
+    pub async fn start() -> Self {
+        let postgres = PrivatePostgres::temporary().await.unwrap();
+        postgres.create_database("test").await.unwrap();
+        let url = postgres.connection_url("test");
+        let (watcher, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        Self { postgres, watcher }
+    }
+
+    pub fn builder(&self) -> HostBuilder {
+        builder().database("main", self.postgres.connection_url("test"))
+    }
+
+    /// A host on this database that serves the guest `pg-client`.
+    pub async fn host(&self) -> Host {
+        let host = self.builder().build().unwrap();
+        serve(&host, artifact("pg-client")).await;
+        host
+    }
+
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.watcher.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// Waits, within bounds, until a count is what it should become.
+    pub async fn becomes(&self, sql: &str, expected: i64, within: std::time::Duration) {
+        let begun = std::time::Instant::now();
+        loop {
+            let count = self.count(sql).await;
+            if count == expected {
+                return;
+            }
+            assert!(begun.elapsed() < within, "`{sql}` is {count}, not {expected}, after {within:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+}
