@@ -4,6 +4,8 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Version};
@@ -31,12 +33,27 @@ pub(crate) async fn serve(host: Host, stream: TcpStream, address: SocketAddr, dr
         return;
     }
     let peer = Peer { address, secure: false };
-    let service = service_fn(move |request| {
-        let host = host.clone();
-        async move { Ok::<_, Infallible>(answer(&host, request, peer).await) }
+    let heard = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let heard = heard.clone();
+        move |request| {
+            heard.store(true, Ordering::Relaxed);
+            let host = host.clone();
+            async move { Ok::<_, Infallible>(answer(&host, request, peer).await) }
+        }
     });
     let builder = builder(head_timeout);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // hyper's own deadline begins once it knows the protocol, and ends with the first head.
+    tokio::select! {
+        ended = connection.as_mut() => return log_end(address, ended),
+        () = drain.cancelled() => {}
+        () = tokio::time::sleep(head_timeout) => {
+            if !heard.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    }
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = drain.cancelled() => {
@@ -44,6 +61,10 @@ pub(crate) async fn serve(host: Host, stream: TcpStream, address: SocketAddr, dr
             connection.await
         }
     };
+    log_end(address, ended);
+}
+
+fn log_end(address: SocketAddr, ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     if let Err(error) = ended {
         tracing::debug!(%address, %error, "connection ended early");
     }

@@ -11,58 +11,55 @@ use wharf_host::{Artifact, Body, Host, HostBuilder, Release};
 use wharf_postgres::PrivatePostgres;
 
 /// A folder of the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path)
 }
 
 /// A contract guest, as it was built by `make guests`.
-pub fn artifact(guest: &str) -> Artifact {
+pub(crate) fn artifact(guest: &str) -> Artifact {
     let project = Project::open(&repository(&format!("components/contract/{guest}/rust"))).unwrap();
     project.artifact().unwrap_or_else(|error| panic!("{error}; or all of them with `make guests`"))
 }
 
 /// Two cores, so that what crosses cores is seen on any machine.
-pub fn builder() -> HostBuilder {
+pub(crate) fn builder() -> HostBuilder {
     Host::builder().cores(std::num::NonZeroUsize::new(2).unwrap())
 }
 
-pub async fn serve(host: &Host, artifact: Artifact) -> Arc<Release> {
+pub(crate) async fn serve(host: &Host, artifact: Artifact) -> Arc<Release> {
     deploy(host, artifact).await.unwrap_or_else(|error| panic!("{}", wharf_host::chain(&error))).release
 }
 
 /// A host that serves one contract guest.
-pub async fn host(guest: &str) -> Host {
+pub(crate) async fn host(guest: &str) -> Host {
     let host = builder().build().unwrap();
     serve(&host, artifact(guest)).await;
     host
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub code: String,
-    pub text: String,
-    pub broken: bool,
+/// A response, read to its end or to where it broke off.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) code: String,
+    pub(crate) text: String,
 }
 
-pub async fn read(response: Response<Body>) -> Answer {
+pub(crate) async fn read(response: Response<Body>) -> Answer {
     let (parts, mut body) = response.into_parts();
     let code = parts.headers.get("x-wharf-error").map_or("", |code| code.to_str().unwrap()).to_owned();
-    let (mut bytes, mut broken) = (Vec::new(), false);
-    while let Some(frame) = body.frame().await {
-        match frame {
-            Ok(frame) => bytes.extend(frame.into_data().unwrap_or_default()),
-            Err(_) => broken = true,
-        }
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        bytes.extend(frame.into_data().unwrap_or_default());
     }
-    Answer { status: parts.status, code, text: String::from_utf8_lossy(&bytes).into_owned(), broken }
+    Answer { status: parts.status, code, text: String::from_utf8_lossy(&bytes).into_owned() }
 }
 
-pub async fn get(host: &Host, path: &str) -> Answer {
+pub(crate) async fn get(host: &Host, path: &str) -> Answer {
     read(host.handle(Request::get(path).body(String::new()).unwrap()).await).await
 }
 
 /// Sends one command of the JSON protocol in `components/contract/README.md`.
-pub async fn post(host: &Host, path: &str, command: Value) -> Value {
+pub(crate) async fn post(host: &Host, path: &str, command: Value) -> Value {
     let request = Request::post(path).body(command.to_string()).unwrap();
     let answer = read(host.handle(request).await).await;
     serde_json::from_str(&answer.text)
@@ -70,13 +67,13 @@ pub async fn post(host: &Host, path: &str, command: Value) -> Value {
 }
 
 /// A server, and a second connection to it that sees everything.
-pub struct Database {
-    pub postgres: PrivatePostgres,
-    pub watcher: tokio_postgres::Client,
+pub(crate) struct Database {
+    pub(crate) postgres: PrivatePostgres,
+    pub(crate) watcher: tokio_postgres::Client,
 }
 
 impl Database {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let postgres = PrivatePostgres::temporary().await.unwrap();
         postgres.create_database("test").await.unwrap();
         let url = postgres.connection_url("test");
@@ -85,23 +82,23 @@ impl Database {
         Self { postgres, watcher }
     }
 
-    pub fn builder(&self) -> HostBuilder {
+    pub(crate) fn builder(&self) -> HostBuilder {
         builder().database("main", self.postgres.connection_url("test"))
     }
 
     /// A host on this database that serves the guest `pg-client`.
-    pub async fn host(&self) -> Host {
+    pub(crate) async fn host(&self) -> Host {
         let host = self.builder().build().unwrap();
         serve(&host, artifact("pg-client")).await;
         host
     }
 
-    pub async fn count(&self, sql: &str) -> i64 {
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.watcher.query_one(sql, &[]).await.unwrap().get(0)
     }
 
     /// Waits, within bounds, until a count is what it should become.
-    pub async fn becomes(&self, sql: &str, expected: i64, within: std::time::Duration) {
+    pub(crate) async fn becomes(&self, sql: &str, expected: i64, within: std::time::Duration) {
         let begun = std::time::Instant::now();
         loop {
             let count = self.count(sql).await;

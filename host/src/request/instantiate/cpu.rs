@@ -2,14 +2,16 @@
 //!
 //! Reading the thread's CPU clock is a system call (about 0.3 us), reading the wall clock is not (25 ns).
 //! So a stretch of work is timed by the wall clock until the guest has once run through a whole tick;
-//! from then on by the CPU clock, so that a busy machine does not charge a guest for the time in which
-//! it did not run.
+//! from then on by the CPU clock. A stretch by the wall clock counts for two ticks at most: on a busy
+//! machine the thread may have stood still in it, which is not the guest's doing.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
+
+use crate::engine::TICK;
 
 /// The guest used up its CPU time.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -76,7 +78,7 @@ impl Meter {
 
     fn stop(&mut self) {
         self.used += match self.since.take() {
-            Some(Mark::Wall(begun)) => begun.elapsed(),
+            Some(Mark::Wall(begun)) => begun.elapsed().min(2 * TICK),
             Some(Mark::Cpu(begun)) => thread_time().saturating_sub(begun),
             None => Duration::ZERO,
         };
