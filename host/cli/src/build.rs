@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::output::{self, Paint};
 use crate::service::Service;
+use crate::toolchain::Profile;
 
 /// Build services into components
 #[derive(Debug, Args)]
@@ -50,6 +51,13 @@ fn as_seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S:
     serializer.serialize_f64(time.as_secs_f64())
 }
 
+/// How cargo builds and how much it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mode {
+    pub(crate) profile: Profile,
+    pub(crate) progress: Progress,
+}
+
 /// How much cargo tells while it works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -61,7 +69,7 @@ pub(crate) enum Progress {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let services = Service::open_all(&arguments.folders)?;
-    let built = build(&services, Progress::Shown).await?;
+    let built = build(&services, Mode { profile: Profile::Release, progress: Progress::Shown }).await?;
     if arguments.json {
         return output::json(&built);
     }
@@ -78,9 +86,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
 
 /// Builds the services that have sources; the others must have their component already. Cancellation safe: a
 /// dropped build kills its cargo and leaves the last component in place.
-pub(crate) async fn build(services: &[Service], progress: Progress) -> Result<Vec<Built>> {
+pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Vec<Built>> {
     let start = Instant::now();
-    let mut outcomes = cargo::build(services, progress).await?;
+    let mut outcomes = cargo::build(services, mode).await?;
     let mut built = Vec::with_capacity(services.len());
     for service in services {
         let time = match outcomes.remove(&service.folder) {

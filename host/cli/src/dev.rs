@@ -14,11 +14,12 @@ use wharf_control::Project;
 use wharf_host::{Digest, Host, Release, Serving};
 use wharf_postgres::PrivatePostgres;
 
-use crate::build::{self, Progress};
+use crate::build::{self, Mode, Progress};
 use crate::databases;
 use crate::hosting::{self, Hosting, Signals};
 use crate::output::{self, Paint};
 use crate::service::{self, Service};
+use crate::toolchain::Profile;
 use watch::Watch;
 
 /// Build and serve services, and swap them live when their sources change
@@ -46,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let up = async {
         // The slow halves run at the same time: cargo, and the database with the host on it.
         let (built, started) =
-            tokio::join!(build::build(&services, Progress::Shown), start_host(&services, &hosting));
+            tokio::join!(build::build(&services, mode(Progress::Shown)), start_host(&services, &hosting));
         let (host, serving, postgres) = started?;
         if let Err(error) = built {
             output::error(&error);
@@ -74,6 +75,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         postgres.stop().await.context("failed to stop the private PostgreSQL")?;
     }
     Ok(())
+}
+
+/// Builds are quick here: the components are for this machine and this minute.
+fn mode(progress: Progress) -> Mode {
+    Mode { profile: Profile::Quick, progress }
 }
 
 /// The databases, the host on them, and its listener.
@@ -154,7 +160,7 @@ impl Session {
     async fn swap(&mut self, folders: &[PathBuf], seen: Instant) -> Result<()> {
         let services = folders.iter().map(|folder| Service::open(folder)).collect::<Result<Vec<_>>>()?;
         let start = Instant::now();
-        build::build(&services, Progress::Quiet).await?;
+        build::build(&services, mode(Progress::Quiet)).await?;
         let build = output::time(start.elapsed());
         for service in services {
             let before = self.released.get(&service.folder).map(|(_, digest)| digest.clone());

@@ -20,6 +20,25 @@ no Rust that can build WebAssembly components was found; either
 or, without rustup on Debian,
   apt-get install -y --no-install-recommends rustc-web cargo-web rust-web-src";
 
+/// What a build is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Small and fast components: the workspace's release profile.
+    Release,
+    /// The shortest way from an edit to an answer: no link-time optimisation, so that only what changed is
+    /// compiled (1-2 s instead of 10 for an axum service), for components about 40 % larger.
+    Quick,
+}
+
+/// The profile of [`Profile::Quick`], which no workspace has to define.
+const QUICK: [&str; 5] = [
+    r#"profile.wharf-dev.inherits="release""#,
+    r#"profile.wharf-dev.lto="off""#,
+    "profile.wharf-dev.opt-level=1",
+    "profile.wharf-dev.codegen-units=16",
+    "profile.wharf-dev.incremental=true",
+];
+
 /// A cargo that can build components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Toolchain {
@@ -101,9 +120,15 @@ impl Toolchain {
     }
 
     /// `cargo build` for components.
-    pub(crate) fn build(&self) -> Command {
+    pub(crate) fn build(&self, profile: Profile) -> Command {
         let mut command = self.cargo("build");
-        command.args(["--release", "--target", self.target()]);
+        match profile {
+            Profile::Release => command.arg("--release"),
+            Profile::Quick => command
+                .args(["--profile", "wharf-dev"])
+                .args(QUICK.iter().flat_map(|line| ["--config", line])),
+        };
+        command.args(["--target", self.target()]);
         if let Self::FromSource { .. } = self {
             command.arg("-Zbuild-std=std,panic_abort");
         }
@@ -199,7 +224,7 @@ mod tests {
     #[test]
     fn this_machine_has_a_toolchain_for_guests() {
         let toolchain = Toolchain::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        let command = format!("{:?}", toolchain.build());
+        let command = format!("{:?}", toolchain.build(Profile::Release));
         assert!(command.contains("--release") && command.contains(toolchain.target()), "{command}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::Progress;
+use super::{Mode, Progress};
 use crate::service::{Package, Service};
 use crate::toolchain::Toolchain;
 
@@ -25,11 +25,11 @@ struct Group {
 }
 
 /// Builds the services that come from cargo packages.
-pub(crate) async fn build(services: &[Service], progress: Progress) -> Result<Artifacts> {
+pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Artifacts> {
     let mut artifacts = Artifacts::new();
     for group in groups(services)? {
         let start = Instant::now();
-        let made = group.build(progress).await?;
+        let made = group.build(mode).await?;
         let time = start.elapsed();
         for (folder, id, name) in group.packages {
             let artifact = made.get(&id).with_context(|| {
@@ -43,10 +43,10 @@ pub(crate) async fn build(services: &[Service], progress: Progress) -> Result<Ar
 
 impl Group {
     /// Runs cargo and returns the component of each package id.
-    async fn build(&self, progress: Progress) -> Result<HashMap<String, PathBuf>> {
-        let mut command = self.toolchain.build();
+    async fn build(&self, mode: Mode) -> Result<HashMap<String, PathBuf>> {
+        let mut command = self.toolchain.build(mode.profile);
         command.current_dir(&self.root).arg("--message-format=json-render-diagnostics");
-        if progress == Progress::Quiet {
+        if mode.progress == Progress::Quiet {
             command.arg("--quiet");
         }
         for (_, id, _) in &self.packages {
