@@ -61,7 +61,7 @@ impl Drop for Place<'_> {
 mod tests {
     use super::Admission;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_request_waits_for_its_turn_but_not_for_ever() {
         let admission = Admission::new(1);
         let first = admission.enter().await.unwrap();
