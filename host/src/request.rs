@@ -53,12 +53,13 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     fn new(peer: Peer) -> Self {
+        let received_at = SystemTime::now();
         Self {
-            id: RequestId::new(),
+            id: RequestId::new(received_at),
             address: peer.address.ip().to_string(),
             peer,
             received: Instant::now(),
-            received_at: SystemTime::now(),
+            received_at,
         }
     }
 }
@@ -97,6 +98,6 @@ where
     let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
     let deadline = arrival.received + release.manifest.limits.wall;
     let body = gather::gather(body, &release, deadline).await.map_err(blamed)?;
-    let store = instantiate::instantiate(release.clone(), permit, arrival.id, deadline);
+    let store = instantiate::instantiate(&release, permit, arrival.id, deadline);
     invoke::invoke(&release, store, &head, body, arrival).await.map_err(blamed)
 }

@@ -1,15 +1,16 @@
 //! Names one request, in its response, its log lines and its errors.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A ULID: 26 characters, sortable by time, unique without coordination.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId([u8; ulid::ULID_LEN]);
 
 impl RequestId {
-    pub(crate) fn new() -> Self {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    pub(crate) fn new(now: SystemTime) -> Self {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let mut text = [0; ulid::ULID_LEN];
         ulid::Ulid::from_parts(millis, fastrand::u128(..)).array_to_str(&mut text);
         Self(text)

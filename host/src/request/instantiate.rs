@@ -10,7 +10,7 @@ mod memory;
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use http::Extensions;
 use wasmtime::component::ResourceTable;
@@ -99,7 +99,7 @@ impl WasiView for RequestState {
 }
 
 pub(crate) fn instantiate(
-    release: Arc<Release>,
+    release: &Arc<Release>,
     permit: Permit,
     id: RequestId,
     deadline: Instant,
@@ -110,30 +110,29 @@ pub(crate) fn instantiate(
 /// A store to try a release in before it is published.
 pub(crate) fn probe_store(release: &Arc<Release>) -> Store<RequestState> {
     let deadline = Instant::now() + release.manifest.limits.wall;
-    limited(release.clone(), None, RequestId::new(), deadline)
+    limited(release, None, RequestId::new(SystemTime::now()), deadline)
 }
 
 fn limited(
-    release: Arc<Release>,
+    release: &Arc<Release>,
     permit: Option<Permit>,
     id: RequestId,
     deadline: Instant,
 ) -> Store<RequestState> {
-    let engine = release.instances.engine().clone();
     let mut table = ResourceTable::new();
     table.set_max_capacity(MOST_HANDLES);
     let state = RequestState {
         table,
         memory: MemoryBudget::new(release.manifest.limits.memory.as_usize()),
         cpu: Arc::new(CpuMeter::new(release.manifest.limits.cpu)),
-        release,
+        release: release.clone(),
         id,
         deadline,
         local: Extensions::new(),
         wasi: None,
         _permit: permit,
     };
-    let mut store = Store::new(&engine, state);
+    let mut store = Store::new(release.instances.engine(), state);
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(MOST_CALL_BYTES);
     store.set_max_component_handles(MOST_HANDLES);
