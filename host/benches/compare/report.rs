@@ -1,0 +1,91 @@
+//! The table for people and the summary for programs.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::load::Load;
+
+/// Both servers on one route: pairs of native and Wharf.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    pub(crate) key: &'static str,
+    pub(crate) rounds: Vec<(Load, Load)>,
+}
+
+impl Comparison {
+    /// Wharf's rate over native axum's: the median of the rounds.
+    fn ratio(&self) -> f64 {
+        median(self.rounds.iter().map(|(native, wharf)| wharf.rate / native.rate))
+    }
+
+    fn native(&self, value: impl Fn(&Load) -> f64) -> f64 {
+        median(self.rounds.iter().map(|(native, _)| value(native)))
+    }
+
+    fn wharf(&self, value: impl Fn(&Load) -> f64) -> f64 {
+        median(self.rounds.iter().map(|(_, wharf)| value(wharf)))
+    }
+}
+
+/// All that was measured.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) comparisons: Vec<Comparison>,
+    /// CPU time of one request in the process, in microseconds.
+    pub(crate) instance_us: f64,
+}
+
+impl Report {
+    #[expect(clippy::print_stdout, reason = "the table is the result")]
+    pub(crate) fn print(&self) {
+        println!(
+            "{:18} {:>13} {:>12} {:>7}   {:>20} {:>20}",
+            "", "native axum/s", "wharf/s", "ratio", "p50 native/wharf us", "p99 native/wharf us"
+        );
+        for row in &self.comparisons {
+            let pair =
+                |value: fn(&Load) -> f64| format!("{:.0} / {:.0}", row.native(value), row.wharf(value));
+            println!(
+                "{:18} {:>13.0} {:>12.0} {:>6.1}%   {:>20} {:>20}",
+                row.key,
+                row.native(|load| load.rate),
+                row.wharf(|load| load.rate),
+                row.ratio() * 100.0,
+                pair(|load| load.p50),
+                pair(|load| load.p99),
+            );
+        }
+        println!("an instance's life (create, call, drop): {:.1} us of CPU", self.instance_us);
+    }
+
+    /// Writes the ratios, and the rates that they come from.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let mut summary = json!({ "instance_us": rounded(self.instance_us) });
+        let mut rates = json!({});
+        for row in &self.comparisons {
+            summary[row.key] = rounded(row.ratio()).into();
+            rates[row.key] = json!({
+                "native": row.native(|load| load.rate).round(),
+                "wharf": row.wharf(|load| load.rate).round(),
+            });
+        }
+        summary["requests_per_second"] = rates;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(path, format!("{summary:#}\n")))
+            .with_context(|| format!("failed to write `{}`", path.display()))
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// The middle of the values; zero when there are none.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
