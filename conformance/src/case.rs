@@ -168,8 +168,7 @@ impl Suite {
     fn check(&self, path: &Path) -> Result<(), CaseError> {
         let mut names = std::collections::BTreeSet::new();
         for case in &self.cases {
-            let invalid =
-                |why| CaseError::Invalid { path: path.to_owned(), case: case.name.clone(), why };
+            let invalid = |why| CaseError::Invalid { path: path.to_owned(), case: case.name.clone(), why };
             if !names.insert(&case.name) {
                 return Err(invalid("another case has this name"));
             }

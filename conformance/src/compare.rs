@@ -42,10 +42,13 @@ fn fields(
     expected: &std::collections::BTreeMap<String, Field>,
 ) -> Result<(), String> {
     for (name, field) in expected {
-        let values: Vec<String> =
-            actual.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into()).collect();
+        let values: Vec<String> = actual
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into())
+            .collect();
         let fits = match field {
-            Field::Present(present) => *present == !values.is_empty(),
+            Field::Present(present) => *present != values.is_empty(),
             Field::Values(wanted) => wanted.values() == values,
         };
         if !fits {

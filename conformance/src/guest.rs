@@ -37,7 +37,11 @@ pub fn guests(folder: &Path) -> Result<Vec<Guest>, GuestError> {
     for guest in folders(folder)? {
         for language in folders(&guest)? {
             if language.join("wharf.toml").is_file() {
-                found.push(Guest { name: file_name(&guest), language: file_name(&language), folder: language });
+                found.push(Guest {
+                    name: file_name(&guest),
+                    language: file_name(&language),
+                    folder: language,
+                });
             }
         }
     }

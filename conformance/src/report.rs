@@ -68,7 +68,8 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
         for cell in &self.cells {
-            if let Outcome::Failed(why) | Outcome::UnexpectedPass(why) | Outcome::Absent(why) = &cell.outcome {
+            if let Outcome::Failed(why) | Outcome::UnexpectedPass(why) | Outcome::Absent(why) = &cell.outcome
+            {
                 writeln!(f, "{} {} ({}, {}): {why}", cell.guest, cell.case, cell.language, cell.target)?;
             }
         }

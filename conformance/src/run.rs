@@ -96,7 +96,9 @@ fn request(step: &Step, line: &str) -> Result<Request<Outgoing>, String> {
     };
     let mut request = Request::builder().method(method).uri(path).body(body).map_err(|e| e.to_string())?;
     if step.json.is_some() {
-        request.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     for (name, values) in &step.headers {
         let name: HeaderName = name.parse().map_err(|error| format!("`{name}`: {error}"))?;

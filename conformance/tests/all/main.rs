@@ -15,7 +15,8 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let postgres = PrivatePostgres::temporary().await.expect("a private PostgreSQL starts; see `make setup`");
+        let postgres =
+            PrivatePostgres::temporary().await.expect("a private PostgreSQL starts; see `make setup`");
         Self { postgres, kv: tempfile::tempdir().unwrap() }
     }
 

@@ -9,7 +9,11 @@ async fn a_trap_does_not_reach_the_next_request() {
     let host = host("faults").await;
     for path in ["/trap", "/panic", "/recurse"] {
         let answer = get(&host, path).await;
-        assert_eq!((answer.status, answer.code.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "guest-trap"), "{path}");
+        assert_eq!(
+            (answer.status, answer.code.as_str()),
+            (StatusCode::INTERNAL_SERVER_ERROR, "guest-trap"),
+            "{path}"
+        );
         assert_eq!(answer.text, "The service failed.\n", "nothing of the trap may be told");
         assert_eq!(get(&host, "/fine").await.text, "fine");
     }

@@ -41,7 +41,10 @@ async fn a_truncated_or_corrupted_component_is_refused() {
 #[tokio::test]
 async fn a_component_without_a_handler_is_told_what_it_exports() {
     let error = refusal(component(wat::parse_str("(component)").unwrap())).await;
-    assert!(error.contains("exports no `wharf:platform/http-handler@0.1.0`") && error.contains("nothing"), "{error}");
+    assert!(
+        error.contains("exports no `wharf:platform/http-handler@0.1.0`") && error.contains("nothing"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -101,8 +104,10 @@ async fn conflicting_routes_name_both_services_and_change_nothing() {
 
 fn migrating(files: &[(&str, &str)]) -> Artifact {
     let mut artifact = artifact("pg-client");
-    artifact.migrations =
-        files.iter().map(|(name, sql)| Migration { name: (*name).to_owned(), sql: (*sql).to_owned() }).collect();
+    artifact.migrations = files
+        .iter()
+        .map(|(name, sql)| Migration { name: (*name).to_owned(), sql: (*sql).to_owned() })
+        .collect();
     artifact
 }
 
@@ -135,7 +140,10 @@ async fn a_failing_migration_says_where_and_leaves_nothing() {
     let host = database.builder().build().unwrap();
     let files = [("0001_a.sql", "create table m (n int);\ninsert into m\nvalues (nonsense);")];
     let error = chain(&host.load(migrating(&files)).await.unwrap_err());
-    assert!(error.contains("migration `0001_a.sql` failed at line 3") && error.contains("nonsense"), "{error}");
+    assert!(
+        error.contains("migration `0001_a.sql` failed at line 3") && error.contains("nonsense"),
+        "{error}"
+    );
     assert_eq!(database.count("select count(*) from pg_class where relname = 'm'").await, 0);
 }
 
