@@ -1,5 +1,6 @@
 //! Runs every suite with every guest, in this process and over a socket. Needs the guests built:
 //! `make guests`. Brings its own PostgreSQL.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on panics")]
 
 use std::path::{Path, PathBuf};
 

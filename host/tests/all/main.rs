@@ -1,5 +1,6 @@
 //! The host as its callers see it: real components, a real PostgreSQL, real sockets.
 //! Needs the guests built: `make guests`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
 
 mod support;
 
