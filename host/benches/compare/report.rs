@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::load::Load;
 
@@ -62,19 +62,18 @@ impl Report {
 
     /// Writes the ratios, and the rates that they come from.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let mut summary = json!({ "instance_us": rounded(self.instance_us) });
-        let mut rates = json!({});
+        let mut summary = Map::new();
+        let mut rates = Map::new();
         for row in &self.comparisons {
-            summary[row.key] = rounded(row.ratio()).into();
-            rates[row.key] = json!({
-                "native": row.native(|load| load.rate).round(),
-                "wharf": row.wharf(|load| load.rate).round(),
-            });
+            let rate = |load: &Load| load.rate.round();
+            summary.insert(row.key.to_owned(), rounded(row.ratio()).into());
+            rates.insert(row.key.to_owned(), json!({ "native": row.native(rate), "wharf": row.wharf(rate) }));
         }
-        summary["requests_per_second"] = rates;
+        summary.insert("instance_us".to_owned(), rounded(self.instance_us).into());
+        summary.insert("requests_per_second".to_owned(), rates.into());
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(path, format!("{summary:#}\n")))
+            .and_then(|()| std::fs::write(path, format!("{:#}\n", Value::from(summary))))
             .with_context(|| format!("failed to write `{}`", path.display()))
     }
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod cargo;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -91,36 +91,28 @@ pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Vec<Built>
     let mut outcomes = cargo::build(services, mode).await?;
     let mut built = Vec::with_capacity(services.len());
     for service in services {
+        let component = service.component(mode.profile);
         let time = match outcomes.remove(&service.folder) {
             Some((artifact, time)) => {
-                place(&artifact, service)?;
+                place(&artifact, &component)?;
                 time
             }
             None => start.elapsed(),
         };
-        let meta = std::fs::metadata(&service.component).with_context(|| {
-            format!(
-                "service `{}` has neither a Cargo.toml nor its component `{}`",
-                service.name,
-                service.component.display()
-            )
+        let meta = std::fs::metadata(&component).with_context(|| {
+            let (name, component) = (&service.name, component.display());
+            format!("service `{name}` has neither a Cargo.toml nor its component `{component}`")
         })?;
         if meta.len() == 0 {
-            bail!("`{}` is empty", service.component.display());
+            bail!("`{}` is empty", component.display());
         }
-        built.push(Built {
-            name: service.name.clone(),
-            component: service.component.clone(),
-            bytes: meta.len(),
-            time,
-        });
+        built.push(Built { name: service.name.clone(), component, bytes: meta.len(), time });
     }
     Ok(built)
 }
 
 /// Copies the artifact to the component's place, whole or not at all: a host may read it at any time.
-fn place(artifact: &std::path::Path, service: &Service) -> Result<()> {
-    let target = &service.component;
+fn place(artifact: &Path, target: &Path) -> Result<()> {
     let partial = target.with_extension("wasm.partial");
     let write = || {
         if let Some(folder) = target.parent() {
@@ -133,7 +125,7 @@ fn place(artifact: &std::path::Path, service: &Service) -> Result<()> {
 }
 
 /// The path from the current folder, when it lies below it.
-pub(crate) fn relative(path: &std::path::Path) -> PathBuf {
+pub(crate) fn relative(path: &Path) -> PathBuf {
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).to_path_buf()
 }

@@ -121,7 +121,7 @@ impl Session {
     async fn deploy_all(&mut self) -> Vec<(Arc<Release>, Duration)> {
         let mut releases = Vec::new();
         for service in self.services.clone() {
-            if !service.component.exists() {
+            if !service.component(Profile::Quick).exists() {
                 continue;
             }
             let start = Instant::now();
@@ -134,7 +134,8 @@ impl Session {
     }
 
     async fn deploy(&mut self, service: &Service) -> Result<Arc<Release>> {
-        let artifact = Project::open(&service.folder)?.artifact()?;
+        let project = Project::open(&service.folder)?.with_component(service.component(Profile::Quick));
+        let artifact = project.artifact()?;
         let deployed = wharf_control::deploy(&self.host, artifact).await?;
         let entry = (service.name.clone(), deployed.release.digest().clone());
         if let Some((name, _)) = self.released.insert(service.folder.clone(), entry)

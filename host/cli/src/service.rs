@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail};
 use wharf_control::Project;
 use wharf_host::Manifest;
 
+use crate::toolchain::Profile;
+
 /// The folder, or a component file, that a person named.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
@@ -55,6 +57,14 @@ impl Service {
         };
         let component = project.component().to_path_buf();
         Ok(Self { name: manifest.name.clone(), component, package, manifest: Some(manifest), folder })
+    }
+
+    /// Where a build of this profile puts the component. Quick builds are kept apart from what is deployed.
+    pub(crate) fn component(&self, profile: Profile) -> PathBuf {
+        match (profile, &self.package) {
+            (Profile::Quick, Some(_)) => self.folder.join(".wharf/dev").join(format!("{}.wasm", self.name)),
+            _ => self.component.clone(),
+        }
     }
 
     /// The names of the databases that it is granted.

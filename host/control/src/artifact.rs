@@ -97,6 +97,12 @@ impl Project {
         &self.component
     }
 
+    /// The same service with its component in another place: `wharf dev` keeps its quick builds apart.
+    #[must_use]
+    pub fn with_component(self, component: PathBuf) -> Self {
+        Self { component, ..self }
+    }
+
     /// Where the SQL files are, whether or not there are any.
     #[must_use]
     pub fn migrations(&self) -> PathBuf {

@@ -1,0 +1,13 @@
+//! The `wharf` command as a person runs it. Needs the guests built: `make guests`.
+
+// `cfg(test)` tells clippy that helpers may unwrap as tests do.
+#[cfg(test)]
+mod build;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod dev;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod support;
