@@ -20,7 +20,7 @@ pub(crate) struct Hosting {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
     pub(crate) listen: SocketAddr,
-    /// Where a granted database is [also: `WHARF_DATABASE_<NAME>`]
+    /// Where a granted database is (or `WHARF_DATABASE_<NAME>` in the environment)
     #[arg(long = "database", value_name = "NAME=URL", value_parser = databases::parse)]
     pub(crate) databases: Vec<(String, String)>,
     /// Keep buckets in this folder
