@@ -44,11 +44,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let mut signals = Signals::catch()?;
     let services = Service::open_all(&folders)?;
     let start = Instant::now();
+    // Before the build: what is edited meanwhile counts.
+    let watch = Watch::start(&services)?;
     let up = async {
         // The slow halves run at the same time: cargo, and the database with the host on it.
-        let (built, started) =
-            tokio::join!(build::build(&services, mode(Progress::Shown)), start_host(&services, &hosting));
-        let (host, serving, postgres) = started?;
+        // A build that fails is no reason to stop; a port in use is, and at once.
+        let building = async { Ok(build::build(&services, mode(Progress::Shown)).await) };
+        let (built, (host, serving, postgres)) = tokio::try_join!(building, start_host(&services, &hosting))?;
         if let Err(error) = built {
             output::error(&error);
         }
@@ -62,7 +64,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let releases = session.deploy_all().await;
     hosting::print_releases(serving.local_addr(), &releases);
     drop(releases);
-    let watch = Watch::start(&session.services)?;
     output::result(format!("listening on http://{}, watching for changes", serving.local_addr()));
     output::note(Paint::stderr().faint(format!("up in {}", output::time(start.elapsed()))));
 
