@@ -25,6 +25,8 @@ pub struct Config {
     pub instances: u32,
     /// How long a new connection may take to send its first byte, and a request its head. Default 10 s.
     pub head_timeout: Duration,
+    /// How long a client may take none of the bytes that are there for it. Default 30 s.
+    pub write_timeout: Duration,
 }
 
 impl Default for Config {
@@ -36,6 +38,7 @@ impl Default for Config {
             ceiling: Limits::CEILING,
             instances: 1_000,
             head_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
         }
     }
 }

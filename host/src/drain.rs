@@ -4,11 +4,14 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +20,8 @@ use crate::request::accept;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1_024;
+/// How long rollbacks and cancellations of the last requests may take.
+const CLEANUP: Duration = Duration::from_secs(2);
 /// How long accepting rests when the process has no file descriptor left.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -48,17 +53,24 @@ impl Serving {
             abandon: CancellationToken::new(),
             threads: vec![],
         };
+        let drained = Arc::new(Barrier::new(cores.get()));
         let mut listeners = vec![first];
         for _ in 1..cores.get() {
             listeners.push(bind(address, true)?);
         }
         for (core, listener) in listeners.into_iter().enumerate() {
-            serving.threads.push(serving.thread(host.clone(), core, listener)?);
+            serving.threads.push(serving.thread(host.clone(), core, listener, drained.clone())?);
         }
         Ok(serving)
     }
 
-    fn thread(&self, host: Host, core: usize, listener: Socket) -> io::Result<JoinHandle<()>> {
+    fn thread(
+        &self,
+        host: Host,
+        core: usize,
+        listener: Socket,
+        drained: Arc<Barrier>,
+    ) -> io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, abandon) = (self.stop.clone(), self.abandon.clone());
         std::thread::Builder::new().name(format!("wharf-core-{core}")).spawn(move || {
@@ -69,9 +81,12 @@ impl Serving {
                     Err(error) => return tracing::error!(%error, core, "failed to register a listener"),
                 };
                 tokio::select! {
-                    () = accept(host, listener, stop) => {}
+                    () = accept(host.clone(), listener, stop) => {}
                     () = abandon.cancelled() => {}
                 }
+                // Cores lend each other connections, which live on the runtime that made them.
+                drained.wait().await;
+                let _late = tokio::time::timeout(CLEANUP, host.cleaned_up()).await;
             });
         })
     }
@@ -133,6 +148,10 @@ pub(crate) async fn accept(host: Host, listener: TcpListener, stop: Cancellation
                 tokio::time::sleep(BREATH).await;
             }
         }
+    }
+    // What the kernel has accepted by now would be reset with the listener.
+    while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
+        connections.spawn(accept::serve(host.clone(), stream, address, stop.clone()));
     }
     drop(listener);
     connections.close();

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::net::TcpListener;
+use tokio_postgres::config::SslMode;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
@@ -129,16 +131,24 @@ impl HostBuilder {
     /// What cannot be reserved, opened or linked.
     pub fn build(self) -> Result<Host, BuildError> {
         for (name, database) in &self.config.databases {
-            if let Err(error) = database.url.parse::<tokio_postgres::Config>() {
-                return Err(BuildError::Database { name: name.clone(), source: error.into() });
+            let failed = |source| BuildError::Database { name: name.clone(), source };
+            let address: tokio_postgres::Config =
+                database.url.parse().map_err(|error| failed(Box::new(error)))?;
+            if address.get_ssl_mode() == SslMode::Require {
+                return Err(failed(
+                    "`sslmode=require`: TLS to databases is not available on this host".into(),
+                ));
             }
         }
         let engine = engine::start(self.config.instances, self.config.ceiling.memory.as_usize())?;
-        let mut capabilities = provide::builtin(&self.config)?;
+        let cleanup = TaskTracker::new();
+        // Closed from the start: waiting for it then ends whenever nothing is under way.
+        cleanup.close();
+        let mut capabilities = provide::builtin(&self.config, &cleanup)?;
         capabilities.extend(self.capabilities);
         let linker = link(&engine, &capabilities)?;
-        let inner =
-            Inner { config: self.config, engine, linker, capabilities, routes: RouteTable::default() };
+        let (capabilities, routes) = (capabilities.into(), RouteTable::default());
+        let inner = Inner { config: self.config, engine, linker, capabilities, routes, cleanup };
         Ok(Host(Arc::new(inner)))
     }
 }
@@ -166,8 +176,10 @@ struct Inner {
     config: Config,
     engine: Engine,
     linker: Linker<RequestState>,
-    capabilities: Vec<Box<dyn Capability>>,
+    capabilities: Arc<[Box<dyn Capability>]>,
     routes: RouteTable,
+    /// What goes on behind requests: rollbacks, cancellations.
+    cleanup: TaskTracker,
 }
 
 impl fmt::Debug for Host {
@@ -194,8 +206,13 @@ impl Host {
     /// # Errors
     /// Whatever keeps the artifact from serving; see [`LoadError`].
     pub async fn load(&self, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
-        let Inner { config, engine, linker, capabilities, .. } = &*self.0;
-        release::load(Loader { engine, linker, capabilities, config }, artifact).await
+        let Inner { config, engine, linker, capabilities, routes, .. } = &*self.0;
+        release::load(Loader { engine, linker, capabilities, config, routes }, artifact).await
+    }
+
+    /// Waits until nothing is done any more behind requests that ended.
+    pub(crate) async fn cleaned_up(&self) {
+        self.0.cleanup.wait().await;
     }
 
     /// Makes a release answer for its service from the next request on. Requests under way finish on the

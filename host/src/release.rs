@@ -8,6 +8,7 @@ mod migrate;
 mod table;
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use crate::bindings::exports::wharf::platform::http_handler::GuestIndices;
+use crate::capability::Capability;
 use crate::manifest::Manifest;
 use crate::request::RequestState;
 
@@ -47,17 +49,21 @@ pub struct Migration {
     pub sql: String,
 }
 
-/// Names a release by its content: SHA-256 over manifest and component.
+/// Names a release by its content: SHA-256 over manifest, component and migrations.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Digest(String);
 
 impl Digest {
     fn of(artifact: &Artifact) -> Self {
         let manifest = serde_json::to_vec(&artifact.manifest).unwrap_or_default();
+        let migrations =
+            artifact.migrations.iter().flat_map(|file| [file.name.as_bytes(), file.sql.as_bytes()]);
         let mut hash = Sha256::new();
-        hash.update(u64::try_from(manifest.len()).unwrap_or(u64::MAX).to_le_bytes());
-        hash.update(&manifest);
-        hash.update(&artifact.component);
+        for part in [&manifest, &artifact.component[..]].into_iter().chain(migrations) {
+            // With their lengths, so that no two lists of parts read alike.
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hash.update(part);
+        }
         Self(hex(&hash.finalize()))
     }
 
@@ -100,7 +106,8 @@ pub struct Release {
     pub(crate) manifest: Manifest,
     pub(crate) size: usize,
     pub(crate) warnings: Vec<String>,
-    pub(crate) timings: LoadTimings,
+    pub(crate) timings: OnceLock<LoadTimings>,
+    pub(crate) capabilities: Arc<[Box<dyn Capability>]>,
     /// Instantiates with every import resolved.
     pub(crate) instances: InstancePre<RequestState>,
     /// `http-handler.handle`, whose type was checked when the release was loaded.
@@ -156,7 +163,7 @@ impl Release {
     /// Where loading spent its time.
     #[must_use]
     pub fn timings(&self) -> LoadTimings {
-        self.timings
+        self.timings.get().copied().unwrap_or_default()
     }
 }
 

@@ -95,9 +95,9 @@ where
     let (release, head) = dispatch::dispatch(routes, head).map_err(|failure| (failure, None))?;
     let blamed = |failure| (failure, Some(release.clone()));
 
-    let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
     let deadline = arrival.received + release.manifest.limits.wall;
     let body = gather::gather(body, &release, deadline).await.map_err(blamed)?;
+    let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
     let store = instantiate::instantiate(&release, permit, arrival.id, deadline);
     invoke::invoke(&release, store, &head, body, arrival).await.map_err(blamed)
 }

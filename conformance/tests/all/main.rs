@@ -1,11 +1,11 @@
-//! Runs every suite with every guest, in this process and over a socket. Needs the guests built:
+//! Runs every suite with every guest: in this process on the store in memory, and over a socket on the durable one. Needs the guests built:
 //! `make guests`. Brings its own PostgreSQL.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on panics")]
 
 use std::path::{Path, PathBuf};
 
 use wharf_conformance::{InProcess, Report, Socket, Suite, Target, guests, run};
-use wharf_host::Host;
+use wharf_host::{Host, HostBuilder};
 use wharf_postgres::PrivatePostgres;
 
 /// A server, a host on it, and what to run.
@@ -21,10 +21,9 @@ impl World {
         Self { postgres, kv: tempfile::tempdir().unwrap() }
     }
 
-    async fn host(&self, name: &str) -> Host {
-        self.postgres.create_database(name).await.unwrap();
-        let url = self.postgres.connection_url(name);
-        Host::builder().database("main", url).kv_folder(self.kv.path().join(name)).build().unwrap()
+    async fn host(&self) -> HostBuilder {
+        self.postgres.create_database("conformance").await.unwrap();
+        Host::builder().database("main", self.postgres.connection_url("conformance"))
     }
 }
 
@@ -43,11 +42,15 @@ async fn report(target: &impl Target) -> Report {
 #[tokio::test]
 async fn every_guest_keeps_the_contract_in_process() {
     let world = World::new().await;
-    assert!(report(&InProcess::new(world.host("inprocess").await)).await.is_clean());
+    assert!(report(&InProcess::new(world.host().await.build().unwrap())).await.is_clean());
 }
 
 #[tokio::test]
 async fn every_guest_keeps_the_contract_over_a_socket() {
     let world = World::new().await;
-    assert!(report(&Socket::new(world.host("socket").await).unwrap()).await.is_clean());
+    assert!(
+        report(&Socket::new(world.host().await.kv_folder(world.kv.path()).build().unwrap()).unwrap())
+            .await
+            .is_clean()
+    );
 }

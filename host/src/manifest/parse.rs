@@ -1,6 +1,6 @@
 //! Text to a checked manifest, with errors that say where and what instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
@@ -97,6 +97,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     for route in &manifest.routes {
         check_route(route)?;
     }
+    check_routes_apart(&manifest.routes)?;
     for (key, names) in [("grants.pg", &manifest.grants.pg), ("grants.kv", &manifest.grants.kv)] {
         let mut seen = BTreeSet::new();
         for name in names {
@@ -146,6 +147,22 @@ fn check_route(route: &super::Route) -> Result<(), ManifestError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Two patterns of one host that take the same paths, e.g. `/a/{id}` and `/a/{name}`.
+fn check_routes_apart(routes: &[super::Route]) -> Result<(), ManifestError> {
+    let mut hosts: BTreeMap<Option<String>, matchit::Router<()>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for route in routes {
+        let host = route.host.as_ref().map(|host| host.to_ascii_lowercase());
+        // One path twice, with other methods, is fine: methods are compared when it is published.
+        if seen.insert((host.clone(), &route.path))
+            && let Err(error) = hosts.entry(host).or_default().insert(route.path.as_str(), ())
+        {
+            return Err(value("routes.path", &format!("is `{}`: {error}", route.path)));
+        }
+    }
+    Ok(())
 }
 
 fn check_limits(limits: &Limits) -> Result<(), ManifestError> {

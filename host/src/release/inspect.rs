@@ -3,7 +3,7 @@
 use wasmparser::{Encoding, Parser, Payload};
 
 /// The package whose interfaces Wharf serves.
-const PLATFORM: &str = "wharf:platform/";
+pub(crate) const PLATFORM: &str = "wharf:platform/";
 /// The handler that this host calls.
 pub(crate) const HTTP_HANDLER: &str = "wharf:platform/http-handler@0.1.0";
 

@@ -1,7 +1,7 @@
 //! An artifact becomes a release: inspect, check, compile, resolve, probe, migrate. Whatever fails here
 //! fails before anything is published.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::Extensions;
@@ -14,8 +14,11 @@ use crate::config::Config;
 use crate::manifest::{ByteSize, Limits, Manifest};
 use crate::request::{self, RequestState};
 
-use super::inspect::HTTP_HANDLER;
-use super::{Admission, Artifact, Digest, InspectError, Inspection, LoadTimings, MigrateError, Release};
+use super::inspect::{HTTP_HANDLER, PLATFORM};
+use super::{
+    Admission, Artifact, Digest, InspectError, Inspection, LoadTimings, MigrateError, PublishError, Release,
+    RouteTable,
+};
 use super::{compile, inspect, migrate};
 
 /// Largest component that is taken, from behaviour.md: language runtimes reach 22 MB.
@@ -45,8 +48,14 @@ pub enum LoadError {
     #[error("the component imports `{0}`, which is not available on this host")]
     Import(String),
     /// Its imports or exports have other types than the contract's.
-    #[error("the component does not fit `wharf:platform@0.1.0`")]
+    #[error("an import or export of the component does not fit this host")]
     Misfit(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It exports what this host would have to call, and does not.
+    #[error("the component exports `{0}`, which is not available on this host")]
+    Export(String),
+    /// Its routes are another service's.
+    #[error("the routes of the service cannot be published")]
+    Routes(#[from] PublishError),
     /// A limit above the operator's.
     #[error("`limits.{limit}` is {asked}, but this host gives at most {most}")]
     Ceiling {
@@ -87,8 +96,9 @@ pub enum LoadError {
 pub(crate) struct Loader<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) linker: &'a Linker<RequestState>,
-    pub(crate) capabilities: &'a [Box<dyn Capability>],
+    pub(crate) capabilities: &'a Arc<[Box<dyn Capability>]>,
     pub(crate) config: &'a Config,
+    pub(crate) routes: &'a RouteTable,
 }
 
 pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
@@ -108,25 +118,28 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     let instances = host.linker.instantiate_pre(&component).map_err(misfit)?;
     let handle = handle(&component).ok_or_else(|| LoadError::NoHandler(list(&inspection.exports)))?;
     let handler = GuestIndices::new(&instances).map_err(misfit)?;
-    let concurrency = artifact.manifest.limits.concurrency;
-
-    let begun = Instant::now();
-    migrate::migrate(host.config, &artifact)
-        .await
-        .map_err(|source| LoadError::Migrate { service: artifact.manifest.name.clone(), source })?;
     let release = Arc::new(Release {
         digest,
         size,
         warnings,
-        timings: LoadTimings { compile, migrate: begun.elapsed() },
+        timings: OnceLock::new(),
+        capabilities: host.capabilities.clone(),
         instances,
         handle,
         handler,
         prepared,
-        admission: Admission::new(concurrency),
-        manifest: artifact.manifest,
+        admission: Admission::new(artifact.manifest.limits.concurrency),
+        manifest: artifact.manifest.clone(),
     });
     probe(&release).await?;
+    host.routes.check(&release)?;
+
+    // Last, as it cannot be undone: everything that can be known to be wrong is known by now.
+    let begun = Instant::now();
+    migrate::migrate(host.config, &artifact)
+        .await
+        .map_err(|source| LoadError::Migrate { service: artifact.manifest.name, source })?;
+    let _first = release.timings.set(LoadTimings { compile, migrate: begun.elapsed() });
     Ok(release)
 }
 
@@ -137,6 +150,10 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
     let inspection = inspect(&artifact.component)?;
     if !inspection.answers_http {
         return Err(LoadError::NoHandler(list(&inspection.exports)));
+    }
+    let others = |name: &&String| name.starts_with(PLATFORM) && **name != HTTP_HANDLER;
+    if let Some(export) = inspection.exports.iter().find(others) {
+        return Err(LoadError::Export(export.clone()));
     }
     let served = |name: &str| {
         name.starts_with("wasi:") || host.capabilities.iter().any(|c| c.interfaces().contains(&name))

@@ -1,7 +1,7 @@
 //! SQL files applied once per service, in order, by one host at a time.
 //!
 //! Each file runs in a transaction together with the row in `wharf_migrations` that records it, so a
-//! file is applied wholly or not at all. An advisory lock keeps two hosts from running at once; it is
+//! file is applied wholly or not at all (unless it says COMMIT itself). An advisory lock keeps two hosts from running at once; it is
 //! the session's, so it goes with the connection whatever happens.
 
 use std::collections::HashMap;
@@ -127,16 +127,22 @@ async fn run(
     file: &Migration,
     checksum: &str,
 ) -> Result<(), MigrateError> {
-    let failed = |source: tokio_postgres::Error| MigrateError::Sql {
+    let failed = |what| move |e: tokio_postgres::Error| MigrateError::Bookkeeping { what, source: e.into() };
+    let sql_failed = |source: tokio_postgres::Error| MigrateError::Sql {
         name: file.name.clone(),
         line: line(&source, &file.sql),
         source: source.into(),
     };
-    let transaction = client.transaction().await.map_err(failed)?;
-    transaction.batch_execute(&file.sql).await.map_err(failed)?;
+    let transaction = client.transaction().await.map_err(failed("begin a migration"))?;
+    // Before the file's own SQL, which may change the search path or the role.
     let record = "insert into wharf_migrations (service, name, checksum) values ($1, $2, $3)";
-    transaction.execute(record, &[&service, &file.name, &checksum]).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)?;
+    let recorded = transaction.execute(record, &[&service, &file.name, &checksum]).await;
+    recorded.map_err(failed("write to the table `wharf_migrations`"))?;
+    transaction.batch_execute(&file.sql).await.map_err(sql_failed)?;
+    transaction.commit().await.map_err(sql_failed)?;
+    // The next file finds the session as this one did; the lock stays.
+    let reset = "set session authorization default; reset all; set client_min_messages = warning";
+    client.batch_execute(reset).await.map_err(failed("reset the session"))?;
     tracing::info!(service, migration = %file.name, "applied migration");
     Ok(())
 }

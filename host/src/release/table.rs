@@ -75,6 +75,13 @@ impl RouteTable {
         })
     }
 
+    /// Whether `release` could be published now; publishing may still find that another came first.
+    pub(crate) fn check(&self, release: &Arc<Release>) -> Result<(), PublishError> {
+        let mut services = self.current.load().services.clone();
+        services.insert(release.service().to_owned(), release.clone());
+        Snapshot::of(services).map(drop)
+    }
+
     /// Takes a service out; true when there was one.
     pub(crate) fn remove(&self, service: &str) -> bool {
         let mut found = false;
@@ -131,6 +138,15 @@ impl Snapshot {
     }
 }
 
+/// What a path takes, GET bringing HEAD along.
+fn allowed(targets: &[Target]) -> Vec<Method> {
+    let mut methods: Vec<Method> = targets.iter().flat_map(|target| target.methods.clone()).collect();
+    if methods.contains(&Method::GET) && !methods.contains(&Method::HEAD) {
+        methods.push(Method::HEAD);
+    }
+    methods
+}
+
 /// Adds one route to those with the same host and path, unless their methods overlap.
 fn add(
     targets: &mut Vec<Target>,
@@ -171,17 +187,16 @@ impl Paths {
 
     fn find(&self, path: &str, method: &Method) -> Found {
         let Ok(found) = self.router.at(path) else { return Found::Nothing };
-        let takes = |target: &&Target| {
-            target.methods.is_empty()
-                || target.methods.contains(method)
-                || (*method == Method::HEAD && target.methods.contains(&Method::GET))
+        let takes = |method: &Method| {
+            found.value.iter().find(|target| target.methods.is_empty() || target.methods.contains(method))
         };
-        match found.value.iter().find(takes) {
+        let head_as_get = || takes(&Method::GET).filter(|_| *method == Method::HEAD);
+        match takes(method).or_else(head_as_get) {
             Some(target) => {
                 let captures = found.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
                 Found::Release(target.release.clone(), captures.collect())
             }
-            None => Found::OtherMethods(found.value.iter().flat_map(|t| t.methods.clone()).collect()),
+            None => Found::OtherMethods(allowed(found.value)),
         }
     }
 }

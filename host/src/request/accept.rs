@@ -1,6 +1,8 @@
 //! A connection of the wire: who it is, how long it may be silent, and the two HTTPs.
 //! Gets: a stream. Gives: requests, one after the other or at once. Ends with the connection or the drain.
 
+mod stall;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::host::Host;
 
 use super::{Failure, Peer};
+use stall::Stalling;
 
 /// Field section and streams of one HTTP/2 connection: behaviour.md, and hyper's own default.
 const H2_FIELDS: u32 = 32 << 10;
@@ -28,7 +31,7 @@ const H1_FIELDS: usize = 100;
 
 /// Serves one connection until it ends; `drain` lets the requests under way finish.
 pub(crate) async fn serve(host: Host, stream: TcpStream, address: SocketAddr, drain: CancellationToken) {
-    let head_timeout = host.config().head_timeout;
+    let (head_timeout, write_timeout) = (host.config().head_timeout, host.config().write_timeout);
     if stream.set_nodelay(true).is_err() || first_byte(&stream, head_timeout, &drain).await.is_err() {
         return;
     }
@@ -43,7 +46,8 @@ pub(crate) async fn serve(host: Host, stream: TcpStream, address: SocketAddr, dr
         }
     });
     let builder = builder(head_timeout);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        pin!(builder.serve_connection(TokioIo::new(Stalling::new(stream, write_timeout)), service));
     // hyper's own deadline begins once it knows the protocol, and ends with the first head.
     tokio::select! {
         ended = connection.as_mut() => return log_end(address, ended),
@@ -86,6 +90,7 @@ fn builder(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
 async fn first_byte(stream: &TcpStream, within: Duration, drain: &CancellationToken) -> Result<(), ()> {
     let mut byte = [0];
     tokio::select! {
+        biased;
         peeked = tokio::time::timeout(within, stream.peek(&mut byte)) => match peeked {
             Ok(Ok(1)) => Ok(()),
             _ => Err(()),

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use http::request::Parts;
+use http::uri::Authority;
 use percent_encoding::percent_decode_str;
 
 use crate::release::{Found, Release, RouteTable};
@@ -51,10 +53,19 @@ fn check(parts: &Parts) -> Result<(), Failure> {
     if parts.headers.len() > MOST_FIELDS || bytes > LARGEST_FIELDS {
         return Err(Failure::HeadTooLarge);
     }
-    if parts.headers.get_all(http::header::HOST).iter().count() > 1 {
+    let mut hosts = parts.headers.get_all(http::header::HOST).iter();
+    if !hosts.next().is_none_or(is_host) {
+        return Err(Failure::BadRequest("the request's Host field is no host"));
+    }
+    if hosts.next().is_some() {
         return Err(Failure::BadRequest("the request has more than one Host field"));
     }
     Ok(())
+}
+
+/// Empty where the target has no authority: RFC 9112, 3.2.
+fn is_host(value: &HeaderValue) -> bool {
+    value.is_empty() || Authority::try_from(value.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'))
 }
 
 fn authority(parts: &Parts) -> &str {

@@ -133,6 +133,9 @@ fn limited(
         _permit: permit,
     };
     let mut store = Store::new(release.instances.engine(), state);
+    for capability in release.capabilities.iter() {
+        capability.begin(store.data_mut());
+    }
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(MOST_CALL_BYTES);
     store.set_max_component_handles(MOST_HANDLES);

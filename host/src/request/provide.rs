@@ -7,19 +7,21 @@ pub(crate) mod kv;
 mod log;
 pub(crate) mod pg_client;
 
+use tokio_util::task::TaskTracker;
+
 use crate::capability::Capability;
 use crate::config::Config;
 
 pub use kv::KvError;
 
-/// Wharf's own capabilities for a host with this configuration.
-pub(crate) fn builtin(host: &Config) -> Result<Vec<Box<dyn Capability>>, KvError> {
+/// Wharf's own capabilities for a host with this configuration; `cleanup` counts what they do behind requests.
+pub(crate) fn builtin(host: &Config, cleanup: &TaskTracker) -> Result<Vec<Box<dyn Capability>>, KvError> {
     Ok(vec![
         Box::new(http_types::HttpTypes),
         Box::new(config::Settings),
         Box::new(log::Log),
         Box::new(kv::Kv::open(&host.kv)?),
-        Box::new(pg_client::PgClient::new(host)),
+        Box::new(pg_client::PgClient::new(host, cleanup.clone())),
         Box::new(http_client::HttpClient),
     ])
 }

@@ -128,7 +128,7 @@ fn accept(reply: Reply, head_only: bool) -> Response<Body> {
         if let Some(length) = length.filter(|length| *length > 0) {
             headers.insert(CONTENT_LENGTH, length.into());
         }
-    } else if length.is_some() {
+    } else if length.is_some() || !has_plain_length(&headers) {
         headers.remove(CONTENT_LENGTH);
     }
     let body = if head_only || !may_have_body(status) { Body::empty() } else { body };
@@ -136,6 +136,13 @@ fn accept(reply: Reply, head_only: bool) -> Response<Body> {
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// Whether the length that a guest promises of its stream is one number. The stream is cut if it is wrong.
+fn has_plain_length(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let first = values.next().and_then(|value| value.to_str().ok());
+    values.next().is_none() && first.is_some_and(|length| length.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// RFC 9110, 6.4.1.
@@ -170,6 +177,10 @@ fn record(failure: &Failure, code: &str, blame: Blame, release: Option<&Release>
     let service = release.map(Release::service).unwrap_or_default();
     let (request, error) = (arrival.id, chain(failure));
     match blame {
+        // Under load there are as many of these as requests.
+        _ if matches!(failure, Failure::Overloaded) => {
+            tracing::debug!(service, %request, code, "request shed");
+        }
         Blame::Client => tracing::debug!(service, %request, code, %error, "request refused"),
         Blame::Guest => tracing::warn!(service, %request, code, %error, "guest failed"),
         Blame::Host => tracing::error!(service, %request, code, %error, "host failed"),
@@ -198,11 +209,22 @@ const HOST_FIELDS: [HeaderName; 8] = [
     ERROR_CODE,
 ];
 
+/// What one section of fields of a guest's may have: as much as a request's, twice.
+const MOST_FIELDS: usize = 200;
+const MOST_FIELD_BYTES: usize = 64 << 10;
+
 pub(crate) fn fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Failure> {
+    let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if fields.len() > MOST_FIELDS || bytes > MOST_FIELD_BYTES {
+        let found =
+            format!("{} fields of {bytes} bytes; at most {MOST_FIELDS} of {MOST_FIELD_BYTES}", fields.len());
+        return Err(Failure::InvalidReply(found));
+    }
     let mut map = HeaderMap::with_capacity(fields.len() + 2);
     for (name, value) in fields {
         let Ok(key) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Err(Failure::InvalidReply(format!("`{}` is no header name", name.escape_debug())));
+            let shown: String = name.chars().take(100).flat_map(char::escape_debug).collect();
+            return Err(Failure::InvalidReply(format!("`{shown}` is no header name")));
         };
         let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {
             return Err(Failure::InvalidReply(format!(
@@ -241,6 +263,7 @@ mod tests {
     fn fields_of_the_connection_are_the_hosts_business() {
         let (_, headers) = check(200, field("Transfer-Encoding", "chunked")).unwrap();
         assert!(headers.is_empty());
+        assert!(check(200, vec![("x".to_owned(), Vec::new()); 30_000]).is_err(), "more than a map holds");
         let (_, headers) = check(200, [field("x", "1"), field("x", "2")].concat()).unwrap();
         assert_eq!(headers.get_all("x").iter().count(), 2);
     }

@@ -95,3 +95,17 @@ async fn a_dropped_request_stops_its_guest() {
     // Its only place is free again: the guest is gone, not merely unheard.
     assert_eq!(get(&host, "/fine").await.text, "fine");
 }
+
+#[tokio::test]
+async fn a_reply_with_more_fields_than_the_host_can_hold_is_the_guests_fault() {
+    let host = host("faults").await;
+    for path in ["/many-headers?n=201", "/many-headers?n=30000", "/huge-header?n=100000"] {
+        let answer = get(&host, path).await;
+        assert_eq!(
+            (answer.status, answer.code.as_str()),
+            (StatusCode::BAD_GATEWAY, "invalid-reply"),
+            "{path}"
+        );
+    }
+    assert_eq!(get(&host, "/many-headers?n=100").await.text, "many");
+}

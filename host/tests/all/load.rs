@@ -1,7 +1,7 @@
 use http::StatusCode;
 use wharf_host::{Artifact, Manifest, Migration, chain};
 
-use crate::support::{Database, artifact, builder, get, host};
+use crate::support::{Database, artifact, builder, get, host, serve};
 
 async fn refusal(artifact: Artifact) -> String {
     let host = host("faults").await;
@@ -56,7 +56,7 @@ async fn a_handler_of_another_type_is_refused_at_load() {
         (instance $e (export "handle" (func $f)))
         (export "wharf:platform/http-handler@0.1.0" (instance $e)))"#;
     let error = refusal(component(wat::parse_str(odd).unwrap())).await;
-    assert!(error.contains("does not fit `wharf:platform@0.1.0`"), "{error}");
+    assert!(error.contains("does not fit this host"), "{error}");
 }
 
 #[tokio::test]
@@ -96,8 +96,7 @@ async fn an_import_without_a_grant_is_a_warning() {
 #[tokio::test]
 async fn conflicting_routes_name_both_services_and_change_nothing() {
     let host = host("faults").await;
-    let other = host.load(artifact("http")).await.unwrap();
-    let error = host.publish(other).unwrap_err().to_string();
+    let error = chain(&host.load(artifact("http")).await.unwrap_err());
     assert!(error.contains("contract-http") && error.contains("contract-faults"), "{error}");
     assert_eq!(get(&host, "/fine").await.text, "fine");
 }
@@ -154,6 +153,41 @@ async fn a_migration_that_was_edited_after_it_applied_is_refused() {
     host.load(migrating(&[("0001_a.sql", "select 1")])).await.unwrap();
     let error = chain(&host.load(migrating(&[("0001_a.sql", "select 2")])).await.unwrap_err());
     assert!(error.contains("`0001_a.sql` was changed after it had been applied"), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_migrated_for_a_service_that_cannot_serve() {
+    let database = Database::start().await;
+    let host = database.builder().build().unwrap();
+    serve(&host, artifact("faults")).await;
+    let error = chain(&host.load(migrating(&[("0001_a.sql", "create table m (n int)")])).await.unwrap_err());
+    assert!(error.contains("conflicts with"), "{error}");
+    assert_eq!(database.count("select count(*) from pg_class where relname = 'm'").await, 0);
+}
+
+#[tokio::test]
+async fn a_migration_that_sets_the_search_path_is_recorded_and_leaves_it_to_no_other() {
+    let database = Database::start().await;
+    let host = database.builder().build().unwrap();
+    let dump = ("0001_dump.sql", "select pg_catalog.set_config('search_path', '', false); create schema s;");
+    let files = [dump, ("0002_next.sql", "create table m (n int)")];
+    host.load(migrating(&files)).await.unwrap();
+    host.load(migrating(&files)).await.unwrap();
+    assert_eq!(database.count("select count(*) from public.m").await, 0);
+}
+
+#[tokio::test]
+async fn an_export_that_nobody_would_call_is_refused_by_name() {
+    let odd = r#"(component
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f")))
+        (instance $e (export "handle" (func $f)))
+        (export "wharf:platform/http-handler@0.1.0" (instance $e))
+        (instance $g (export "init" (func $f)))
+        (export "wharf:platform/lifecycle@0.1.0" (instance $g)))"#;
+    let error = refusal(component(wat::parse_str(odd).unwrap())).await;
+    assert!(error.contains("exports `wharf:platform/lifecycle@0.1.0`, which is not available"), "{error}");
 }
 
 #[tokio::test]

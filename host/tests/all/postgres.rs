@@ -163,3 +163,109 @@ async fn a_pool_that_is_used_up_says_so_and_recovers() {
     database.becomes(RUNNING, 0, SECOND).await;
     assert_eq!(post(&host, "/query", one()).await["rows"][0][0]["value"], 1);
 }
+
+#[tokio::test]
+async fn no_spelling_of_begin_leaves_a_transaction_to_the_next_request() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    database.watcher.batch_execute("create table t (n int)").await.unwrap();
+    for sql in ["begin", "--\rbegin /*\nselect */", "/* /* */ */ start transaction", ";begin"] {
+        for _ in 0..8 {
+            post(&host, "/execute", json!({"sql": sql})).await;
+        }
+        database.becomes(IN_TRANSACTION, 0, SECOND).await;
+        post(&host, "/execute", json!({"sql": "insert into t values (1)"})).await;
+    }
+    assert_eq!(database.count("select count(*) from t").await, 4, "an acknowledged row is gone");
+}
+
+#[tokio::test]
+async fn what_a_function_of_the_users_leaves_in_the_session_is_gone() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    let setup = "create function tenant(t text) returns text language sql as
+            $$ select set_config('app.tenant', t, false) $$;
+        create function hold() returns void language plpgsql as $$ begin perform pg_advisory_lock(7); end $$;
+        create table numbered (id serial)";
+    database.watcher.batch_execute(setup).await.unwrap();
+    post(&host, "/query", json!({"sql": "select tenant('alice')"})).await;
+    post(&host, "/query", json!({"sql": "select hold()"})).await;
+    post(&host, "/execute", json!({"sql": "insert into numbered default values"})).await;
+    database.becomes("select count(*) from pg_locks where locktype = 'advisory'", 0, SECOND).await;
+    let tenant = json!({"sql": "select coalesce(current_setting('app.tenant', true), '')"});
+    for _ in 0..8 {
+        assert_eq!(post(&host, "/query", tenant.clone()).await["rows"][0][0]["value"], "");
+        let last = post(&host, "/query", json!({"sql": "select lastval()"})).await;
+        assert_eq!(last["error"]["sqlstate"], "55000", "another request's number was told: {last}");
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_over_its_limits_leaves_nothing_behind() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    database.watcher.batch_execute("create table t (n int)").await.unwrap();
+    let insert = json!({"sql": "insert into t values (1)"});
+    let large = json!({"sql": "select n from generate_series(1, 20000) n"});
+    for statements in [json!([insert, large]), json!([large, insert]), json!([insert, large, insert])] {
+        let answer = post(&host, "/pipeline", json!({"statements": statements})).await;
+        assert_eq!(answer["error"]["case"], "limit-exceeded", "{answer}");
+        database.becomes(IN_TRANSACTION, 0, SECOND).await;
+        assert_eq!(database.count("select count(*) from t").await, 0);
+    }
+    let begin = json!({"statements": [{"sql": "commit"}]});
+    assert_eq!(post(&host, "/pipeline", begin).await["error"]["case"], "invalid-argument");
+}
+
+#[tokio::test]
+async fn a_changed_schema_is_noticed_by_pipelines_and_transactions() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    database.watcher.batch_execute("create table t (a int); insert into t values (1)").await.unwrap();
+    let pipeline = json!({"statements": [{"sql": "select * from t"}]});
+    let transaction = json!({"steps": [{"op": "query", "sql": "select * from t"}]});
+    post(&host, "/pipeline", pipeline.clone()).await;
+    database.watcher.batch_execute("alter table t add column b int default 7").await.unwrap();
+    let answer = post(&host, "/pipeline", pipeline).await;
+    assert_eq!(answer["results"][0]["rows"][0][1]["value"], 7, "{answer}");
+    database.watcher.batch_execute("alter table t add column c int default 8").await.unwrap();
+    // Inside a transaction the host cannot try again, but the guest's own retry succeeds.
+    post(&host, "/transaction", transaction.clone()).await;
+    let answer = post(&host, "/transaction", transaction).await;
+    assert_eq!(answer["results"][0]["rows"][0][2]["value"], 8, "{answer}");
+}
+
+#[tokio::test]
+async fn few_bytes_that_stand_for_many_are_limited_by_what_they_become() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    for sql in [
+        "select 1e131071::numeric from generate_series(1, 2000)",
+        "select array_fill(1e131071::numeric, array[2000])",
+        "select array_fill(null::int4, array[500000])",
+    ] {
+        let answer = post(&host, "/query", json!({"sql": sql})).await;
+        assert_eq!(answer["error"]["case"], "limit-exceeded", "{sql}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_array_of_absurd_dimensions_is_refused() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    let dimensions = vec![[1, 1]; 30_000];
+    let elements = json!([{"type": "numeric", "value": "1"}]);
+    let array = json!({"type": "array", "dimensions": dimensions, "elements": elements});
+    let answer = post(&host, "/query", json!({"sql": "select $1::numeric[]", "params": [array]})).await;
+    assert_eq!(answer["error"]["case"], "invalid-argument", "{answer}");
+}
+
+#[tokio::test]
+async fn a_statement_that_can_never_work_is_not_sent() {
+    let database = Database::start().await;
+    let host = database.host().await;
+    let answer = post(&host, "/query", json!({"sql": "select '\0'"})).await;
+    assert_eq!(answer["error"]["case"], "invalid-argument", "{answer}");
+    let long = format!("select '{}'", "x".repeat(2 << 20));
+    assert_eq!(post(&host, "/query", json!({"sql": long})).await["error"]["case"], "limit-exceeded");
+}

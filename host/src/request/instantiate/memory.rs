@@ -20,10 +20,15 @@ impl MemoryBudget {
 
     fn take(&mut self, bytes: usize) -> bool {
         match self.left.checked_sub(bytes) {
-            Some(left) => self.left = left,
-            None => self.refused = true,
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => {
+                self.refused = true;
+                false
+            }
         }
-        !self.refused
     }
 }
 
@@ -63,6 +68,7 @@ mod tests {
         assert!(budget.memory_growing(0, 60, None).unwrap());
         assert!(!budget.memory_growing(0, 60, None).unwrap());
         assert!(budget.refused);
+        assert!(budget.memory_growing(60, 100, None).unwrap(), "what fits is given after a refusal, too");
     }
 
     #[test]

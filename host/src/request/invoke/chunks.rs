@@ -84,7 +84,9 @@ impl Pull {
                 Ok(Ok(Some(bytes))) if bytes.is_empty() => {}
                 Ok(Ok(Some(bytes))) => return Ok(Some(Frame::data(Bytes::from(bytes)))),
                 Ok(Ok(None)) => break,
-                Ok(Err(error)) => return Err(Broken::Guest(format!("{error:?}"))),
+                Ok(Err(error)) => {
+                    return Err(Broken::Guest(format!("{error:?}").chars().take(200).collect()));
+                }
                 Err(error) => return Err(self.fault(error)),
             }
         }

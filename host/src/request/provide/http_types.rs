@@ -2,6 +2,8 @@
 
 #![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes};
 use http_body::Frame;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
@@ -15,6 +17,8 @@ use crate::request::RequestState;
 
 /// Most bytes of one `read`: `wit/http-types.wit`.
 const LARGEST_READ: u32 = 1 << 20;
+/// How long a client may leave a reader waiting for the next bytes.
+const IDLE: Duration = Duration::from_secs(10);
 
 pub(super) struct HttpTypes;
 
@@ -35,6 +39,8 @@ pub struct BodyReader {
     buffered: Bytes,
     trailers: Option<Headers>,
     ended: bool,
+    /// Why it broke off: told again to whoever reads on.
+    broken: Option<Error>,
     left: u64,
     limit: ByteSize,
 }
@@ -48,29 +54,48 @@ impl std::fmt::Debug for BodyReader {
 impl BodyReader {
     /// Reads `body`, of which at most `limit` bytes may come.
     pub(crate) fn new(body: UnsyncBoxBody<Bytes, BodyError>, limit: ByteSize) -> Self {
-        Self { body, buffered: Bytes::new(), trailers: None, ended: false, left: limit.as_u64(), limit }
+        Self {
+            body,
+            buffered: Bytes::new(),
+            trailers: None,
+            ended: false,
+            broken: None,
+            left: limit.as_u64(),
+            limit,
+        }
     }
 
+    /// Cancel safe: bytes that arrived stay for the next read.
     async fn read(&mut self, max: usize) -> Result<Bytes, Error> {
         while self.buffered.is_empty() && !self.ended {
-            match self.body.frame().await {
-                None => self.ended = true,
-                Some(Err(error)) => {
-                    self.ended = true;
-                    return Err(Error::ConnectionLost(error.to_string()));
-                }
-                Some(Ok(frame)) => self.take(frame)?,
+            if let Err(error) = self.receive().await {
+                self.broken = Some(error);
+                self.ended = true;
             }
+        }
+        if let Some(error) = self.broken.as_ref().filter(|_| self.buffered.is_empty()) {
+            return Err(error.clone());
         }
         let size = self.buffered.len().min(max);
         Ok(self.buffered.split_to(size))
+    }
+
+    async fn receive(&mut self) -> Result<(), Error> {
+        match tokio::time::timeout(IDLE, self.body.frame()).await {
+            Err(_) => Err(Error::Timeout),
+            Ok(None) => {
+                self.ended = true;
+                Ok(())
+            }
+            Ok(Some(Err(error))) => Err(Error::ConnectionLost(error.to_string())),
+            Ok(Some(Ok(frame))) => self.take(frame),
+        }
     }
 
     fn take(&mut self, frame: Frame<Bytes>) -> Result<(), Error> {
         match frame.into_data() {
             Ok(data) => {
                 let Some(left) = self.left.checked_sub(data.len() as u64) else {
-                    self.ended = true;
                     return Err(Error::LimitExceeded(format!(
                         "the request's body is larger than {}",
                         self.limit

@@ -33,6 +33,8 @@ use range::Range;
 const LONGEST_KEY: usize = 1_024;
 const LARGEST_VALUE: usize = 1 << 20;
 const MOST_ITEMS: usize = 1_000;
+/// Bytes of values that one `get-many` gives; a scan gives as many and goes on with its cursor.
+const LARGEST_ANSWER: usize = 4 << 20;
 
 /// Why the store did not open.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +54,8 @@ pub enum KvError {
 /// What a backend does. Keys and buckets were checked; expired entries are never seen.
 trait Store: Send + Sync {
     fn features(&self) -> Features;
-    fn get(&self, bucket: &str, keys: &[String]) -> Result<Vec<Option<Stored>>, Error>;
+    /// The entries of `keys`, in their order; an error when they take more than `most` bytes.
+    fn get(&self, bucket: &str, keys: &[String], most: usize) -> Result<Vec<Option<Stored>>, Error>;
     fn scan(&self, bucket: &str, range: &Range) -> Result<Vec<(String, Stored)>, Error>;
     /// Applies a batch wholly or, when a check does not hold, not at all (none).
     fn apply(&self, bucket: &str, batch: Batch) -> BoxFuture<'static, Result<Option<Applied>, Error>>;
@@ -199,7 +202,7 @@ impl Bucket {
     fn get(&self, keys: &[String]) -> Result<Vec<Option<Entry>>, Error> {
         check_count(keys.len())?;
         keys.iter().try_for_each(|key| check_key(key))?;
-        let found = self.store.get(&self.name, keys)?;
+        let found = self.store.get(&self.name, keys, LARGEST_ANSWER)?;
         Ok(found.into_iter().map(|stored| stored.map(Entry::from)).collect())
     }
 
@@ -209,6 +212,14 @@ impl Bucket {
         changes.iter().try_for_each(check_change)?;
         self.store.apply(&self.name, Batch { checks, changes }).await
     }
+}
+
+/// Takes a value's bytes from what an answer may have.
+fn charge(left: &mut usize, stored: Option<&Stored>) -> Result<(), Error> {
+    let bytes = stored.map_or(0, |stored| stored.value.len());
+    let too_many = || Error::LimitExceeded(format!("the values have more than {} MiB", LARGEST_ANSWER >> 20));
+    *left = left.checked_sub(bytes).ok_or_else(too_many)?;
+    Ok(())
 }
 
 fn put(item: PutItem) -> Change {

@@ -10,6 +10,7 @@ use crate::request::RequestState;
 
 /// Events and bytes that one request may log; the rest is dropped and said to be.
 const MOST_EVENTS: u32 = 1_000;
+const MOST_BYTES: usize = 1 << 20;
 const LONGEST: usize = 16 << 10;
 
 /// The target of guests' lines, for filters: `RUST_LOG=guest=debug`.
@@ -19,7 +20,12 @@ pub(super) struct Log;
 
 /// How much a request has logged.
 #[derive(Clone, Copy, Debug, Default)]
-struct Logged(u32);
+struct Logged {
+    events: u32,
+    bytes: usize,
+    /// Its last line said that the rest is dropped.
+    full: bool,
+}
 
 impl Capability for Log {
     fn interfaces(&self) -> &'static [&'static str] {
@@ -33,17 +39,19 @@ impl Capability for Log {
 
 impl log::Host for RequestState {
     fn log(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        if self.local::<Logged>().full {
+            return Ok(());
+        }
+        let line = line(&message, &fields);
         let logged = self.local::<Logged>();
-        logged.0 = logged.0.saturating_add(1);
-        let count = logged.0;
-        if count <= MOST_EVENTS {
-            emit(self, level, &line(&message, &fields));
-        } else if count == MOST_EVENTS + 1 {
-            emit(
-                self,
-                Level::Warn,
-                &format!("this request logged {MOST_EVENTS} events; the rest is dropped"),
-            );
+        logged.events += 1;
+        logged.bytes = logged.bytes.saturating_add(line.len());
+        logged.full = logged.events > MOST_EVENTS || logged.bytes > MOST_BYTES;
+        if logged.full {
+            let most = format!("{MOST_EVENTS} events or {} MiB", MOST_BYTES >> 20);
+            emit(self, Level::Warn, &format!("this request logged more than {most}; the rest is dropped"));
+        } else {
+            emit(self, level, &line);
         }
         Ok(())
     }

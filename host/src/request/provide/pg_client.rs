@@ -4,9 +4,11 @@
 
 #![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
 
+mod budget;
 mod convert;
 mod cursor;
 mod error;
+mod kind;
 mod pool;
 mod statement;
 mod transaction;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Extensions;
+use tokio_util::task::TaskTracker;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use crate::bindings::wharf::platform::pg_client::{
@@ -31,6 +34,7 @@ pub use cursor::Cursor;
 pub use transaction::Transaction;
 
 use pool::{Lease, Pools};
+use statement::{Around, may_commit_blindly};
 
 /// Longest payload of NOTIFY: the server's own bound.
 const LONGEST_PAYLOAD: usize = 7_999;
@@ -38,11 +42,13 @@ const LONGEST_PAYLOAD: usize = 7_999;
 /// The capability.
 pub(super) struct PgClient {
     host: Config,
+    cleanup: TaskTracker,
 }
 
 impl PgClient {
-    pub(super) fn new(host: &Config) -> Self {
-        Self { host: host.clone() }
+    /// `cleanup` counts what goes on behind requests.
+    pub(super) fn new(host: &Config, cleanup: TaskTracker) -> Self {
+        Self { host: host.clone(), cleanup }
     }
 }
 
@@ -92,7 +98,7 @@ impl Capability for PgClient {
                 };
                 return Err(PrepareError::UnknownGrant { grant, hint });
             };
-            let pools = Pools::new(database, &self.host)
+            let pools = Pools::new(database, &self.host, self.cleanup.clone())
                 .map_err(|error| PrepareError::Unusable { grant, source: error.into() })?;
             databases.insert(name.clone(), pools);
         }
@@ -122,25 +128,33 @@ impl Database {
     async fn pipeline(&self, statements: &[Statement]) -> Result<Vec<RowSet>, Error> {
         within(self.timeout, async {
             let mut lease = self.pools.lease().await?;
-            let prepared = prepare_all(&mut lease, statements).await?;
-            lease.pipeline(prepared, Some(("begin", "commit"))).await
+            let ran = transact(&mut lease, statements).await;
+            if !lease.take_stale() {
+                return ran;
+            }
+            // The server refused a plan that no longer fits the schema, and with it the whole transaction.
+            lease.forget(statements.iter().map(|statement| statement.sql.as_str()))?;
+            transact(&mut lease, statements).await
         })
         .await
     }
 }
 
-/// Prepares what this connection does not know yet: one round trip each, the first time only.
-async fn prepare_all(
-    lease: &mut Lease,
-    statements: &[Statement],
-) -> Result<Vec<(Arc<statement::Prepared>, Vec<convert::Encoded>)>, Error> {
-    let mut all = Vec::with_capacity(statements.len());
-    for statement in statements {
-        let prepared = lease.prepare(&statement.sql).await?;
-        let params = convert::encode_all(&statement.params, prepared.statement.params())?;
-        all.push((prepared, params));
+/// Runs statements in a transaction of their own: all or none.
+async fn transact(lease: &mut Lease, statements: &[Statement]) -> Result<Vec<RowSet>, Error> {
+    let ready = lease.prepare_all(statements).await?;
+    let blindly = may_commit_blindly(&ready);
+    lease.set_in_transaction(true);
+    let ran = lease.pipeline(&ready, if blindly { Around::BeginCommit } else { Around::Begin }).await;
+    match &ran {
+        Ok(_) if blindly => {}
+        Ok(_) => lease.control("commit").await?,
+        // What is still running is cancelled, and rolled back, when the lease is dropped.
+        Err(_) if lease.is_busy() => return ran,
+        Err(_) => lease.control("rollback").await?,
     }
-    Ok(all)
+    lease.set_in_transaction(false);
+    ran
 }
 
 impl pg_client::Host for RequestState {}

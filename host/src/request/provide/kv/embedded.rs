@@ -7,6 +7,7 @@
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use redb::{
@@ -20,7 +21,7 @@ use crate::error::chain;
 
 use super::batch::{Applied, Batch, Stored};
 use super::range::Range;
-use super::{KvError, Store, now};
+use super::{KvError, Store, charge, now};
 
 /// (bucket, key) to version, expiry and value.
 const ENTRIES: TableDefinition<'_, (&str, &str), Row<'_>> = TableDefinition::new("entries");
@@ -35,12 +36,24 @@ type Entries = ReadOnlyTable<(&'static str, &'static str), Row<'static>>;
 /// Batches that wait for the writer before callers wait, and that share one commit.
 const QUEUE: usize = 1_024;
 const MOST_TOGETHER: usize = 256;
-/// Expired entries that one commit clears away.
-const MOST_SWEPT: usize = 256;
+/// Expired entries that one commit clears away, or twice as many as it writes: none pile up.
+const LEAST_SWEPT: usize = 256;
 
 pub(super) struct Embedded {
     database: Arc<Database>,
-    writer: mpsc::Sender<Job>,
+    /// None only while this is dropped.
+    writer: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Embedded {
+    /// Waits for the batches under way, so that whoever opens the file next finds it closed.
+    fn drop(&mut self) {
+        self.writer = None;
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
 }
 
 struct Job {
@@ -58,11 +71,11 @@ impl Embedded {
         let database = Arc::new(Database::create(&path).map_err(|e| failed(e.into()))?);
         let (writer, jobs) = mpsc::channel(QUEUE);
         let store = database.clone();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("wharf-kv".to_owned())
             .spawn(move || write_all(&store, jobs))
             .map_err(|e| failed(e.into()))?;
-        Ok(Self { database, writer })
+        Ok(Self { database, writer: Some(writer), thread: Some(thread) })
     }
 
     fn entries(&self) -> Result<Option<Entries>, Error> {
@@ -85,10 +98,15 @@ impl Store for Embedded {
             | Features::LINEARIZABLE
     }
 
-    fn get(&self, bucket: &str, keys: &[String]) -> Result<Vec<Option<Stored>>, Error> {
+    fn get(&self, bucket: &str, keys: &[String], mut most: usize) -> Result<Vec<Option<Stored>>, Error> {
         let Some(entries) = self.entries()? else { return Ok(vec![None; keys.len()]) };
         let now = now();
-        keys.iter().map(|key| Ok(read(&entries, bucket, key)?.filter(|stored| stored.is_live(now)))).collect()
+        let mut get = |key: &String| {
+            let stored = read(&entries, bucket, key)?.filter(|stored| stored.is_live(now));
+            charge(&mut most, stored.as_ref())?;
+            Ok(stored)
+        };
+        keys.iter().map(&mut get).collect()
     }
 
     fn scan(&self, bucket: &str, range: &Range) -> Result<Vec<(String, Stored)>, Error> {
@@ -112,6 +130,7 @@ impl Store for Embedded {
         let (job, writer) = (Job { bucket: bucket.to_owned(), batch, reply }, self.writer.clone());
         async move {
             let stopped = || Error::Unavailable("the key-value store has stopped".to_owned());
+            let writer = writer.ok_or_else(stopped)?;
             writer.send(job).await.map_err(|_closed| stopped())?;
             answer.await.unwrap_or_else(|_| Err(stopped()))
         }
@@ -168,7 +187,8 @@ fn commit(database: &Database, batches: Vec<(String, Batch)>) -> Result<Results,
     }
     writer.sweep()?;
     drop(writer);
-    transaction.commit().map_err(unavailable)?;
+    // Whether a commit that failed while it synced is there after a restart is not known.
+    transaction.commit().map_err(|error| Error::ConnectionLost(chain(&error)))?;
     Ok(results)
 }
 
@@ -177,6 +197,8 @@ struct Tables<'t> {
     expiries: Table<'t, (u64, &'static str, &'static str), ()>,
     counters: Table<'t, &'static str, u64>,
     now: u64,
+    /// Keys written so far: as many expired ones are cleared away, and more.
+    written: usize,
 }
 
 impl<'t> Tables<'t> {
@@ -186,6 +208,7 @@ impl<'t> Tables<'t> {
             expiries: transaction.open_table(EXPIRIES).map_err(unavailable)?,
             counters: transaction.open_table(COUNTERS).map_err(unavailable)?,
             now: now(),
+            written: 0,
         })
     }
 
@@ -201,6 +224,7 @@ impl<'t> Tables<'t> {
     }
 
     fn write(&mut self, bucket: &str, key: &str, write: Option<Stored>) -> Result<(), Error> {
+        self.written += 1;
         let before = match &write {
             Some(new) => {
                 if let Some(at) = new.expires_at {
@@ -225,7 +249,7 @@ impl<'t> Tables<'t> {
             .expiries
             .range::<(u64, &str, &str)>(due)
             .map_err(unavailable)?
-            .take(MOST_SWEPT)
+            .take(LEAST_SWEPT.max(2 * self.written))
             .filter_map(Result::ok)
             .map(|(key, _)| {
                 let (at, bucket, key) = key.value();

@@ -9,9 +9,9 @@ use crate::bindings::wharf::platform::kv::{Error, Features};
 
 use super::batch::{Applied, Batch, Stored};
 use super::range::Range;
-use super::{Store, now};
+use super::{Store, charge, now};
 
-/// After so many writes the expired entries of all buckets are let go.
+/// After so many batches the expired entries of all buckets are let go.
 const SWEEP_EVERY: u64 = 4_096;
 
 #[derive(Default)]
@@ -39,12 +39,15 @@ impl Store for Memory {
             | Features::LINEARIZABLE
     }
 
-    fn get(&self, bucket: &str, keys: &[String]) -> Result<Vec<Option<Stored>>, Error> {
+    fn get(&self, bucket: &str, keys: &[String], mut most: usize) -> Result<Vec<Option<Stored>>, Error> {
         let (buckets, now) = (self.lock(), now());
         let rows = buckets.by_name.get(bucket);
-        let get =
-            |key: &String| rows.and_then(|rows| rows.get(key)).filter(|stored| stored.is_live(now)).cloned();
-        Ok(keys.iter().map(get).collect())
+        let mut get = |key: &String| {
+            let stored = rows.and_then(|rows| rows.get(key)).filter(|stored| stored.is_live(now));
+            charge(&mut most, stored)?;
+            Ok(stored.cloned())
+        };
+        keys.iter().map(&mut get).collect()
     }
 
     fn scan(&self, bucket: &str, range: &Range) -> Result<Vec<(String, Stored)>, Error> {

@@ -11,7 +11,7 @@ mod literal;
 mod network;
 mod numeric;
 
-pub(super) use decode::Decoder;
+pub(super) use decode::{Decoder, Flaw};
 pub(super) use encode::{Encoded, encode_all};
 
 /// 2000-01-01, where PostgreSQL's clocks begin, in days and microseconds of Unix time.

@@ -22,7 +22,8 @@ const MOST_ROWS: u32 = 10_000;
 /// A cursor, and the transaction that it lives in when it was opened without one.
 pub struct Cursor {
     session: Arc<Session>,
-    level: u32,
+    /// The transaction or savepoint that it was opened in.
+    serial: u64,
     name: String,
     columns: Vec<Column>,
     /// FETCH of the size that was last asked for.
@@ -60,10 +61,10 @@ impl Cursor {
         let (name, columns) = transaction
             .run(async |lease| {
                 let prepared = lease.prepare(sql).await?;
-                if prepared.decoders.is_empty() {
+                if !prepared.returns_rows() {
                     return Err(Error::InvalidArgument("the statement returns no rows".to_owned()));
                 }
-                lease.note(&prepared);
+                lease.note(&prepared).await?;
                 let name = lease.name_cursor()?;
                 let declare = format!("declare {name} no scroll cursor for {sql}");
                 let declare = lease.prepare_own(&declare).await?;
@@ -71,13 +72,13 @@ impl Cursor {
                 Ok((name, prepared.columns()))
             })
             .await?;
-        let (session, level) = transaction.session();
-        Ok(Self { session: session.clone(), level, name, columns, fetch: Mutex::default(), own: None })
+        let (session, serial) = transaction.session();
+        Ok(Self { session: session.clone(), serial, name, columns, fetch: Mutex::default(), own: None })
     }
 
     async fn next(&self, max: u32) -> Result<Vec<Row>, Error> {
         self.session
-            .with(self.level, async |lease| {
+            .with(self.serial, async |lease| {
                 let known = self.fetch.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let fetch = match known {
                     Some((size, prepared)) if size == max => prepared,
@@ -109,7 +110,7 @@ impl HostCursor for RequestState {
         if cursor.own.is_none() {
             let close = format!("close {}", cursor.name);
             // Fails when the transaction ended before, which closed the cursor.
-            let _ = cursor.session.with(cursor.level, async |lease| lease.control(&close).await).await;
+            let _ = cursor.session.with(cursor.serial, async |lease| lease.control(&close).await).await;
         }
         Ok(())
     }

@@ -5,8 +5,12 @@
 //! the cores; a core whose share is in use borrows from its neighbours before it waits.
 //!
 //! A connection goes back to its pool only when it is known to be idle and clean. [`Lease`] decides it in
-//! its `Drop`: a statement that was still running is cancelled and its connection thrown away; one that
-//! may have left state in the session is thrown away, too. So no reset round trip is ever needed.
+//! its `Drop`: after clean statements it goes back at once, without a round trip; where something may have
+//! stayed in the session it is reset first, in a task of its own, so that no request waits for it; and one whose
+//! statement was still running is cancelled and thrown away.
+//!
+//! The pool is deadpool's, with a manager of our own instead of deadpool-postgres': that one keeps statements
+//! without a bound, and hands an open transaction to the next user whatever its recycling method.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -17,7 +21,10 @@ use deadpool::managed::{
     self, Metrics, Object, PoolError, RecycleError, RecycleResult, TimeoutType, Timeouts,
 };
 use lru::LruCache;
-use tokio_postgres::{Client, NoTls};
+use tokio::task::AbortHandle;
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
+use tokio_util::task::TaskTracker;
 
 use crate::bindings::wharf::platform::pg_client::Error;
 use crate::config::{Config, DatabaseConfig};
@@ -28,40 +35,58 @@ use super::statement::Prepared;
 
 /// Statements that stay prepared on one connection, the least recently used going first.
 const STATEMENTS: NonZeroUsize = const { NonZeroUsize::new(256).unwrap() };
-/// How long the request to cancel a statement may take to reach the server.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long cleaning up behind a request may take before its connection is cut.
+const CLEANUP: Duration = Duration::from_secs(5);
 
 /// One pool a core.
 #[derive(Clone)]
 pub(crate) struct Pools {
     cores: Arc<[managed::Pool<Connector>]>,
     acquire: Duration,
+    /// What cleans up behind requests; the host waits for it when it stops.
+    cleanup: TaskTracker,
 }
 
 impl Pools {
-    pub(super) fn new(database: &DatabaseConfig, host: &Config) -> Result<Self, tokio_postgres::Error> {
+    pub(super) fn new(
+        database: &DatabaseConfig,
+        host: &Config,
+        cleanup: TaskTracker,
+    ) -> Result<Self, tokio_postgres::Error> {
         let mut config: tokio_postgres::Config = database.url.parse()?;
-        config.connect_timeout(database.connect_timeout);
-        let cores = host.cores.get();
-        let share = database.connections.get().div_ceil(cores);
-        let pools = (0..cores).map(|_| pool(config.clone(), share, database.connect_timeout));
-        Ok(Self { cores: pools.collect(), acquire: database.acquire_timeout })
+        // A peer that no longer acknowledges anything is found within the time that connecting may take.
+        config
+            .connect_timeout(database.connect_timeout)
+            .tcp_user_timeout(database.connect_timeout)
+            .keepalives_idle(Duration::from_secs(10));
+        let (cores, total) = (host.cores.get(), database.connections.get());
+        let share = |core: usize| total / cores + usize::from(core < total % cores);
+        let pools = (0..cores).map(|core| pool(config.clone(), share(core), database.connect_timeout));
+        Ok(Self { cores: pools.collect(), acquire: database.acquire_timeout, cleanup })
     }
 
-    /// A connection of this core, else one borrowed from another, else whatever comes free in time.
+    /// A connection of this core, else one borrowed from another, else the first that comes free in time.
     /// Cancel safe.
     pub(super) async fn lease(&self) -> Result<Lease, Error> {
-        let count = self.cores.len();
-        let own = core() % count;
-        for turn in 0..count {
-            let Some(pool) = self.cores.get((own + turn) % count) else { continue };
+        let own = core() % self.cores.len();
+        let (before, from) = self.cores.split_at(own);
+        let in_turn = || from.iter().chain(before).filter(|pool| pool.status().max_size > 0);
+        for pool in in_turn() {
             match acquire(pool, Duration::ZERO).await {
                 Err(PoolError::Timeout(TimeoutType::Wait)) => {}
-                result => return result.map(Lease::new).map_err(pool_error),
+                result => return self.leased(result),
             }
         }
-        let Some(pool) = self.cores.get(own) else { return Err(Error::PoolExhausted) };
-        acquire(pool, self.acquire).await.map(Lease::new).map_err(pool_error)
+        let waits: Vec<_> = in_turn().map(|pool| Box::pin(acquire(pool, self.acquire))).collect();
+        let (first, _, _) = futures_util::future::select_all(waits).await;
+        self.leased(first)
+    }
+
+    fn leased(
+        &self,
+        acquired: Result<Object<Connector>, PoolError<tokio_postgres::Error>>,
+    ) -> Result<Lease, Error> {
+        acquired.map(|object| Lease::new(object, self.cleanup.clone())).map_err(pool_error)
     }
 }
 
@@ -104,12 +129,13 @@ impl managed::Manager for Connector {
 
     async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
         let (client, driver) = self.0.connect(NoTls).await?;
-        tokio::spawn(async move {
+        let driver = tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(error = %chain(&error), "a database connection ended");
             }
         });
-        Ok(Connection { client, statements: LruCache::new(STATEMENTS), cursors: 0 })
+        let driver = driver.abort_handle();
+        Ok(Connection { client, driver, statements: LruCache::new(STATEMENTS), cursors: 0 })
     }
 
     async fn recycle(
@@ -127,25 +153,38 @@ impl managed::Manager for Connector {
 /// An open connection and what is prepared on it.
 pub(super) struct Connection {
     pub(super) client: Client,
+    /// The driver waits for answers even when its client is gone; this ends it.
+    driver: AbortHandle,
     pub(super) statements: LruCache<String, Arc<Prepared>>,
     /// Cursors declared so far, for their names.
     cursors: u64,
 }
 
-/// A connection while a request has it.
-pub(super) struct Lease {
-    object: Option<Object<Connector>>,
+/// What a request left of its connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Traces {
     /// A statement was sent whose end was not seen.
     busy: bool,
     /// The session may hold what the next request must not see.
-    dirty: bool,
+    soiled: bool,
     /// A transaction is open.
     in_transaction: bool,
+    /// Some statement ran.
+    used: bool,
+    /// The server refused a statement because its plan no longer fits the schema.
+    stale: bool,
+}
+
+/// A connection while a request has it.
+pub(super) struct Lease {
+    object: Option<Object<Connector>>,
+    traces: Traces,
+    cleanup: TaskTracker,
 }
 
 impl Lease {
-    fn new(object: Object<Connector>) -> Self {
-        Self { object: Some(object), busy: false, dirty: false, in_transaction: false }
+    fn new(object: Object<Connector>, cleanup: TaskTracker) -> Self {
+        Self { object: Some(object), traces: Traces::default(), cleanup }
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut Connection, Error> {
@@ -155,21 +194,56 @@ impl Lease {
 
     /// To be called before anything is sent; [`Self::settle`] after its end was seen.
     pub(super) fn start(&mut self) {
-        self.busy = true;
+        self.traces.busy = true;
     }
 
-    /// Notes how what was started ended: an error of the server's leaves the connection usable.
+    /// Notes how what was started ended: an error of the server's leaves the connection usable, unless it
+    /// ends the session.
     pub(super) fn settle<T>(&mut self, result: Result<T, tokio_postgres::Error>) -> Result<T, Error> {
-        self.busy = result.as_ref().is_err_and(|error| error.as_db_error().is_none());
-        result.map_err(|error| super::error::from_driver(&error))
+        let error = match result {
+            Ok(value) => {
+                self.traces.busy = false;
+                return Ok(value);
+            }
+            Err(error) => error,
+        };
+        if let Some(db) = error.as_db_error() {
+            self.traces.busy = matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+            // The name of a function of the server's, which is the same in every language.
+            let replanned = db.routine() == Some("RevalidateCachedQuery");
+            self.traces.stale = replanned || *db.code() == SqlState::INVALID_SQL_STATEMENT_NAME;
+        }
+        Err(super::error::from_driver(&error))
+    }
+
+    /// Whether the last statement met a plan that no longer fits; asking forgets it.
+    pub(super) fn take_stale(&mut self) -> bool {
+        std::mem::take(&mut self.traces.stale)
     }
 
     pub(super) fn is_in_transaction(&self) -> bool {
-        self.in_transaction
+        self.traces.in_transaction
     }
 
     pub(super) fn set_in_transaction(&mut self, open: bool) {
-        self.in_transaction = open;
+        self.traces.in_transaction = open;
+    }
+
+    /// Whether nothing ran yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        !self.traces.used
+    }
+
+    pub(super) fn use_up(&mut self) {
+        self.traces.used = true;
+    }
+
+    pub(super) fn soil(&mut self) {
+        self.traces.soiled = true;
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.traces.busy
     }
 
     /// A name that no other cursor on this connection has had.
@@ -178,35 +252,66 @@ impl Lease {
         connection.cursors += 1;
         Ok(format!("wharf_cursor_{}", connection.cursors))
     }
-
-    pub(super) fn soil(&mut self) {
-        self.dirty = true;
-    }
-
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy
-    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else { return };
-        if !(self.busy || self.dirty || self.in_transaction) {
+        let Traces { busy, soiled, in_transaction, .. } = self.traces;
+        if object.client.is_closed() || !(busy || soiled || in_transaction) {
             return;
         }
-        let connection = Object::take(object);
-        if !self.busy || connection.client.is_closed() {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            object.driver.abort();
+            return drop(Object::take(object));
+        };
+        if busy {
+            let Connection { client, driver, .. } = Object::take(object);
+            let token = client.cancel_token();
+            drop(self.cleanup.spawn_on(cancel(token, driver), &runtime));
             return;
         }
-        let token = connection.client.cancel_token();
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        // Not awaited by anyone: it ends by itself within its time-out, and nothing waits for it.
-        runtime.spawn(async move {
-            let cancel = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(NoTls)).await;
-            if !matches!(cancel, Ok(Ok(()))) {
-                tracing::warn!("failed to cancel a statement; it ends with its connection");
+        let reset = async move {
+            if let Ok(Ok(())) = tokio::time::timeout(CLEANUP, reset(&object)).await {
+                return;
             }
-            drop(connection);
-        });
+            let connection = Object::take(object);
+            connection.driver.abort();
+        };
+        drop(self.cleanup.spawn_on(reset, &runtime));
     }
+}
+
+/// Asks the server to cancel what runs; the connection ends once its answer has come, or is cut.
+async fn cancel(token: CancelToken, driver: AbortHandle) {
+    let asked = tokio::time::timeout(CLEANUP, token.cancel_query(NoTls)).await;
+    if !matches!(asked, Ok(Ok(()))) {
+        tracing::warn!("failed to cancel a statement; its connection is cut");
+        driver.abort();
+    }
+}
+
+/// All of DISCARD ALL but its DEALLOCATE ALL, which would take the driver's own statements, too.
+const RESET: &str = "close all; set session authorization default; reset all; unlisten *;
+    select pg_advisory_unlock_all(); discard plans; discard temp; discard sequences;
+    select name as prepared from pg_prepared_statements where from_sql";
+
+/// Makes a session as it was when it began; an error means that it is not.
+async fn reset(connection: &Connection) -> Result<(), ResetError> {
+    connection.client.batch_execute("rollback").await?;
+    let answers = connection.client.simple_query(RESET).await?;
+    let named = answers.iter().any(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.try_get("prepared").is_ok(),
+        _ => false,
+    });
+    if named { Err(ResetError::Prepared) } else { Ok(()) }
+}
+
+/// Why a session was not reset.
+#[derive(Debug, thiserror::Error)]
+enum ResetError {
+    #[error(transparent)]
+    Driver(#[from] tokio_postgres::Error),
+    #[error("a guest left prepared statements of its own")]
+    Prepared,
 }

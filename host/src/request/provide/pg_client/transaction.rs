@@ -4,7 +4,8 @@
 //! One connection is shared by a transaction, its savepoints and its cursors ([`Session`]). A call takes
 //! the lease out of it and puts it back when the call is done: a call that is dropped half-way drops the
 //! lease with it, which cancels the statement and throws the connection away. `Drop` of the outermost
-//! [`Transaction`] is the single way out for all the rest: it rolls back in a task of its own.
+//! [`Transaction`] is the single way out for all the rest: it drops the lease, which is then reset behind
+//! the request, rolling back first.
 
 #![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
 
@@ -19,21 +20,19 @@ use crate::bindings::wharf::platform::pg_client::{
 use crate::request::RequestState;
 
 use super::pool::{Lease, Pools};
-use super::{Answer, CopyReader, CopyWriter, Cursor, error, no_copy, prepare_all, within};
-
-/// How long a ROLLBACK that nobody waits for may take before its connection is thrown away.
-const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
+use super::statement::Around;
+use super::{Answer, CopyReader, CopyWriter, Cursor, error, no_copy, within};
 
 /// A transaction, or a savepoint inside one.
 pub struct Transaction {
     session: Arc<Session>,
-    /// 0 for the transaction itself, then one more per savepoint.
-    level: u32,
+    /// 0 for the transaction itself; each savepoint has a number of its own.
+    serial: u64,
 }
 
 impl std::fmt::Debug for Transaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transaction").field("level", &self.level).finish_non_exhaustive()
+        f.debug_struct("Transaction").field("serial", &self.serial).finish_non_exhaustive()
     }
 }
 
@@ -46,12 +45,22 @@ pub(super) struct Session {
 struct State {
     /// None while a call has it, and once the transaction has ended.
     lease: Option<Lease>,
-    /// The innermost open level; none once the transaction has ended.
-    level: Option<u32>,
-    /// A statement failed at this level or below: nothing but a rollback to before it helps.
-    failed_at: Option<u32>,
+    /// The transaction and the savepoints that are open, outermost first; empty once it has ended.
+    open: Vec<u64>,
+    /// The number that the last savepoint got.
+    last: u64,
+    /// How many were open when a statement failed: nothing but a rollback to before them helps.
+    failed_at: Option<usize>,
     /// A savepoint whose handle was dropped without waiting: to be rolled back before the next statement.
-    abandoned: Option<u32>,
+    abandoned: Option<u64>,
+}
+
+impl State {
+    /// Closes a level and all inside it.
+    fn close(&mut self, position: usize) {
+        self.open.truncate(position);
+        self.failed_at = self.failed_at.filter(|failed| *failed <= position);
+    }
 }
 
 impl Session {
@@ -59,52 +68,60 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs one call on the connection, if `level` is the innermost open one.
+    /// Runs one call on the connection, if `serial` is the innermost that is open.
     pub(super) async fn with<T>(
         &self,
-        level: u32,
+        serial: u64,
         call: impl AsyncFnOnce(&mut Lease) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let (mut lease, abandoned) = self.take(level)?;
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let (mut lease, abandoned) = self.take(serial)?;
         // On a time-out the lease is dropped inside: that cancels the statement and ends the transaction.
-        let (lease, result) = within(left, async move {
-            if let Some(level) = abandoned {
-                lease.control(&undo(level)).await?;
-            }
+        let (lease, result) = within(self.left(), async move {
+            undo_abandoned(&mut lease, abandoned).await?;
             let result = call(&mut lease).await;
             Ok((lease, result))
         })
         .await
-        .inspect_err(|_| self.state().level = None)?;
-        self.put(level, lease, result.as_ref().err());
+        .inspect_err(|_| self.state().open.clear())?;
+        self.put(lease, result.as_ref().err());
         result
     }
 
-    fn take(&self, level: u32) -> Result<(Lease, Option<u32>), Error> {
+    fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    fn take(&self, serial: u64) -> Result<(Lease, Option<u64>), Error> {
         let mut state = self.state();
-        if state.level != Some(level) {
+        if state.open.last() != Some(&serial) {
             return Err(Error::TransactionClosed);
         }
         let lease = state.lease.take().ok_or(Error::TransactionClosed)?;
         Ok((lease, state.abandoned.take()))
     }
 
-    fn put(&self, level: u32, lease: Lease, error: Option<&Error>) {
+    fn put(&self, lease: Lease, error: Option<&Error>) {
         let mut state = self.state();
         if lease.is_busy() {
-            state.level = None;
+            state.open.clear();
             return;
         }
         if matches!(error, Some(Error::Db(_) | Error::Cancelled)) && state.failed_at.is_none() {
-            state.failed_at = Some(level);
+            state.failed_at = Some(state.open.len());
         }
         state.lease = Some(lease);
     }
 }
 
-fn undo(level: u32) -> String {
-    format!("rollback to savepoint wharf_{level}; release savepoint wharf_{level}")
+fn undo(serial: u64) -> String {
+    format!("rollback to savepoint wharf_{serial}; release savepoint wharf_{serial}")
+}
+
+async fn undo_abandoned(lease: &mut Lease, abandoned: Option<u64>) -> Result<(), Error> {
+    match abandoned {
+        Some(serial) => lease.control(&undo(serial)).await,
+        None => Ok(()),
+    }
 }
 
 impl Transaction {
@@ -114,75 +131,76 @@ impl Transaction {
         let mut lease = pools.lease().await?;
         lease.set_in_transaction(true);
         within(timeout, lease.control(&begin(options))).await?;
-        let state = State { lease: Some(lease), level: Some(0), failed_at: None, abandoned: None };
-        Ok(Self { session: Arc::new(Session { state: Mutex::new(state), deadline }), level: 0 })
+        let state = State { lease: Some(lease), open: vec![0], last: 0, failed_at: None, abandoned: None };
+        Ok(Self { session: Arc::new(Session { state: Mutex::new(state), deadline }), serial: 0 })
     }
 
     pub(super) async fn run<T>(
         &self,
         call: impl AsyncFnOnce(&mut Lease) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.session.with(self.level, call).await
+        self.session.with(self.serial, call).await
     }
 
-    pub(super) fn session(&self) -> (&Arc<Session>, u32) {
-        (&self.session, self.level)
+    pub(super) fn session(&self) -> (&Arc<Session>, u64) {
+        (&self.session, self.serial)
     }
 
     async fn savepoint(&self) -> Result<Self, Error> {
-        let level = self.level + 1;
-        self.run(async |lease| lease.control(&format!("savepoint wharf_{level}")).await).await?;
-        self.session.state().level = Some(level);
-        Ok(Self { session: self.session.clone(), level })
+        let serial = self.session.state().last + 1;
+        self.run(async |lease| lease.control(&format!("savepoint wharf_{serial}")).await).await?;
+        let mut state = self.session.state();
+        state.last = serial;
+        state.open.push(serial);
+        Ok(Self { session: self.session.clone(), serial })
     }
 
     async fn commit(&self) -> Result<(), Error> {
-        let failed = self.session.state().failed_at.is_some();
+        let position = self.innermost()?;
+        let failed = self.session.state().failed_at.is_some_and(|failed| failed > position);
         if failed {
             self.rollback().await?;
             return Err(error::aborted());
         }
-        if self.level > 0 {
-            let release = format!("release savepoint wharf_{}", self.level);
-            self.run(async |lease| lease.control(&release).await).await?;
-            self.close_level();
-            return Ok(());
+        if self.serial == 0 {
+            return self.finish("commit").await;
         }
-        self.finish("commit").await
+        let release = format!("release savepoint wharf_{}", self.serial);
+        self.run(async |lease| lease.control(&release).await).await?;
+        self.session.state().close(position);
+        Ok(())
     }
 
     async fn rollback(&self) -> Result<(), Error> {
-        if self.level > 0 {
-            self.run(async |lease| lease.control(&undo(self.level)).await).await?;
-            self.close_level();
-            return Ok(());
+        let position = self.innermost()?;
+        if self.serial == 0 {
+            return self.finish("rollback").await;
         }
-        self.finish("rollback").await
+        self.run(async |lease| lease.control(&undo(self.serial)).await).await?;
+        self.session.state().close(position);
+        Ok(())
     }
 
-    fn close_level(&self) {
-        let mut state = self.session.state();
-        state.level = Some(self.level - 1);
-        state.failed_at = state.failed_at.filter(|failed| *failed < self.level);
-    }
-
-    /// Ends the transaction and gives its connection back, or throws it away when that is not certain.
+    /// Ends the transaction, whatever comes of it: the drop of the lease decides about its connection.
     async fn finish(&self, how: &str) -> Result<(), Error> {
-        let ended = self.run(async |lease| {
+        let (mut lease, abandoned) = self.session.take(self.serial)?;
+        self.session.state().open.clear();
+        within(self.session.left(), async move {
+            undo_abandoned(&mut lease, abandoned).await?;
             lease.control(how).await?;
             lease.set_in_transaction(false);
             Ok(())
-        });
-        let ended = ended.await;
-        let mut state = self.session.state();
-        state.level = None;
-        state.lease = None;
-        ended
+        })
+        .await
     }
 
-    /// Still open at this level or deeper?
-    fn is_open(&self) -> bool {
-        self.session.state().level.is_some_and(|level| level >= self.level)
+    /// Where this one stands among those that are open, if it is the innermost.
+    fn innermost(&self) -> Result<usize, Error> {
+        let state = self.session.state();
+        match state.open.last() {
+            Some(last) if *last == self.serial => Ok(state.open.len() - 1),
+            _ => Err(Error::TransactionClosed),
+        }
     }
 }
 
@@ -200,25 +218,15 @@ fn begin(options: &TransactionOptions) -> String {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if !self.is_open() {
-            return;
-        }
         let mut state = self.session.state();
-        if self.level > 0 {
-            state.level = Some(self.level - 1);
-            state.abandoned = Some(self.level);
-            state.failed_at = state.failed_at.filter(|failed| *failed < self.level);
-            return;
+        let Some(position) = state.open.iter().position(|serial| *serial == self.serial) else { return };
+        state.close(position);
+        if self.serial > 0 {
+            state.abandoned = Some(self.serial);
+        } else {
+            // Rolls back behind the request: see `pool`.
+            state.lease = None;
         }
-        state.level = None;
-        let Some(mut lease) = state.lease.take() else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        // Owned by nobody, and bounded: if it fails, the lease throws the connection away.
-        runtime.spawn(async move {
-            if let Ok(Ok(())) = tokio::time::timeout(ROLLBACK_TIMEOUT, lease.control("rollback")).await {
-                lease.set_in_transaction(false);
-            }
-        });
     }
 }
 
@@ -250,8 +258,12 @@ impl HostTransaction for RequestState {
     ) -> Answer<Vec<RowSet>> {
         let transaction = self.table.get(&transaction)?;
         let run = transaction.run(async |lease| {
-            let prepared = prepare_all(lease, &statements).await?;
-            lease.pipeline(prepared, None).await
+            let ready = lease.prepare_all(&statements).await?;
+            let ran = lease.pipeline(&ready, Around::Nothing).await;
+            if lease.take_stale() {
+                lease.forget(statements.iter().map(|statement| statement.sql.as_str()))?;
+            }
+            ran
         });
         Ok(run.await)
     }
@@ -296,8 +308,9 @@ impl HostTransaction for RequestState {
     /// An explicit drop waits for the rollback, so that the guest's next statement sees its effect.
     async fn drop(&mut self, transaction: Resource<Transaction>) -> wasmtime::Result<()> {
         let transaction = self.table.delete(transaction)?;
-        let innermost = transaction.session.state().level == Some(transaction.level);
-        if innermost && let Err(error) = transaction.rollback().await {
+        if transaction.innermost().is_ok()
+            && let Err(error) = transaction.rollback().await
+        {
             tracing::debug!(?error, "a dropped transaction did not roll back; its connection is gone");
         }
         Ok(())

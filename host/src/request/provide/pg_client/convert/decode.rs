@@ -7,10 +7,39 @@ use crate::bindings::wharf::platform::pg_client::{
     ArrayValue, Dimension, Interval, PgValue, RangeBounds, RangeValue, RawValue, Scalar, TimeTz,
 };
 
+use super::super::budget::Budget;
 use super::{EPOCH_DAYS, EPOCH_MICROS, network, numeric};
 
 /// Dimensions of one array: the server's own bound.
 const MOST_DIMENSIONS: i32 = 6;
+
+/// Why a value was not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// The server sent what is not of the column's type.
+    Malformed,
+    /// It would take more than is left of the budget.
+    TooLarge,
+}
+
+/// Charges what a decoded value takes: its case, and what it holds elsewhere.
+fn charge(scalar: Scalar, budget: &mut Budget) -> Result<Scalar, Flaw> {
+    let held = match &scalar {
+        Scalar::Numeric(text)
+        | Scalar::Text(text)
+        | Scalar::Uuid(text)
+        | Scalar::Json(text)
+        | Scalar::Jsonb(text)
+        | Scalar::Inet(text)
+        | Scalar::Cidr(text)
+        | Scalar::Macaddr(text)
+        | Scalar::Untyped(text) => text.len(),
+        Scalar::Bytea(bytes) => bytes.len(),
+        Scalar::Raw(raw) => raw.bytes.len(),
+        _ => 0,
+    };
+    if budget.take(size_of::<Scalar>().saturating_add(held)) { Ok(scalar) } else { Err(Flaw::TooLarge) }
+}
 
 /// How the values of one column are read.
 #[derive(Clone, Debug)]
@@ -41,18 +70,20 @@ impl Decoder {
         }
     }
 
-    /// The value of one column; none when the server sent what is not of its type.
-    pub(crate) fn decode(&self, row: &Row, index: usize) -> Option<PgValue> {
-        let wire: Option<Wire<'_>> = row.try_get(index).ok()?;
-        let Some(Wire(bytes)) = wire else { return Some(PgValue::Scalar(Scalar::Null)) };
-        self.read(bytes)
+    /// The value of one column, charged to the budget.
+    pub(crate) fn decode(&self, row: &Row, index: usize, budget: &mut Budget) -> Result<PgValue, Flaw> {
+        let wire: Option<Wire<'_>> = row.try_get(index).ok().ok_or(Flaw::Malformed)?;
+        let Some(Wire(bytes)) = wire else { return charge(Scalar::Null, budget).map(PgValue::Scalar) };
+        self.read(bytes, budget)
     }
 
-    fn read(&self, bytes: &[u8]) -> Option<PgValue> {
-        Some(match self {
-            Self::Scalar(scalar) => PgValue::Scalar(scalar.read(bytes)?),
-            Self::Array(element) => PgValue::Array(array(*element, Reader(bytes))?),
-            Self::Range { oid, bound } => PgValue::Range(range(*oid, *bound, Reader(bytes))?),
+    fn read(&self, bytes: &[u8], budget: &mut Budget) -> Result<PgValue, Flaw> {
+        Ok(match self {
+            Self::Scalar(scalar) => {
+                PgValue::Scalar(charge(scalar.read(bytes).ok_or(Flaw::Malformed)?, budget)?)
+            }
+            Self::Array(element) => PgValue::Array(array(*element, Reader(bytes), budget)?),
+            Self::Range { oid, bound } => PgValue::Range(range(*oid, *bound, Reader(bytes), budget)?),
         })
     }
 }
@@ -155,7 +186,17 @@ fn interval(mut bytes: Reader<'_>) -> Option<Interval> {
     bytes.end(Interval { months, days, micros })
 }
 
-fn array(element: ReadScalar, mut bytes: Reader<'_>) -> Option<ArrayValue> {
+fn array(element: ReadScalar, mut bytes: Reader<'_>, budget: &mut Budget) -> Result<ArrayValue, Flaw> {
+    let (element_oid, dimensions, count) = array_head(&mut bytes).ok_or(Flaw::Malformed)?;
+    let mut elements = Vec::new();
+    for _ in 0..count {
+        elements.push(bytes.value(element, budget)?);
+    }
+    bytes.end(ArrayValue { element_oid, dimensions, elements }).ok_or(Flaw::Malformed)
+}
+
+/// Type of the elements, dimensions, and how many elements follow.
+fn array_head(bytes: &mut Reader<'_>) -> Option<(u32, Vec<Dimension>, u32)> {
     let dimensions = i32::from_be_bytes(bytes.take()?);
     let _has_nulls = bytes.take::<4>()?;
     let element_oid = u32::from_be_bytes(bytes.take()?);
@@ -169,47 +210,48 @@ fn array(element: ReadScalar, mut bytes: Reader<'_>) -> Option<ArrayValue> {
         count = count.checked_mul(length)?;
         sizes.push(Dimension { length, lower_bound });
     }
-    let mut elements = Vec::new();
-    for _ in 0..count {
-        elements.push(bytes.value(element)?);
-    }
-    bytes.end(ArrayValue { element_oid, dimensions: sizes, elements })
+    Some((element_oid, sizes, count))
 }
 
-fn range(type_oid: u32, bound: ReadScalar, mut bytes: Reader<'_>) -> Option<RangeValue> {
+fn range(
+    type_oid: u32,
+    bound: ReadScalar,
+    mut bytes: Reader<'_>,
+    budget: &mut Budget,
+) -> Result<RangeValue, Flaw> {
     const EMPTY: u8 = 1;
     const LOWER_INCLUSIVE: u8 = 2;
     const UPPER_INCLUSIVE: u8 = 4;
     const NO_LOWER: u8 = 8;
     const NO_UPPER: u8 = 16;
-    let [flags] = bytes.take()?;
+    let [flags] = bytes.take().ok_or(Flaw::Malformed)?;
     let has = |flag: u8| flags & flag != 0;
     let (mut bounds, mut values) = (RangeBounds::empty(), Vec::new());
     if has(EMPTY) {
         bounds |= RangeBounds::EMPTY;
-        return bytes.end(RangeValue { type_oid, bounds, values });
+        return bytes.end(RangeValue { type_oid, bounds, values }).ok_or(Flaw::Malformed);
     }
     if !has(NO_LOWER) {
         bounds |= RangeBounds::LOWER;
         if has(LOWER_INCLUSIVE) {
             bounds |= RangeBounds::LOWER_INCLUSIVE;
         }
-        values.push(bytes.value(bound)?);
+        values.push(bytes.value(bound, budget)?);
     }
     if !has(NO_UPPER) {
         bounds |= RangeBounds::UPPER;
         if has(UPPER_INCLUSIVE) {
             bounds |= RangeBounds::UPPER_INCLUSIVE;
         }
-        values.push(bytes.value(bound)?);
+        values.push(bytes.value(bound, budget)?);
     }
-    bytes.end(RangeValue { type_oid, bounds, values })
+    bytes.end(RangeValue { type_oid, bounds, values }).ok_or(Flaw::Malformed)
 }
 
 /// Bytes from the server, which may be any.
 struct Reader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -217,14 +259,19 @@ impl Reader<'_> {
     }
 
     /// A length and that many bytes; -1 is null.
-    fn value(&mut self, read: ReadScalar) -> Option<Scalar> {
-        let length = i32::from_be_bytes(self.take()?);
+    fn value(&mut self, read: ReadScalar, budget: &mut Budget) -> Result<Scalar, Flaw> {
+        let length = i32::from_be_bytes(self.take().ok_or(Flaw::Malformed)?);
         if length == -1 {
-            return Some(Scalar::Null);
+            return charge(Scalar::Null, budget);
         }
+        let head = self.split(length).ok_or(Flaw::Malformed)?;
+        charge(read.read(head).ok_or(Flaw::Malformed)?, budget)
+    }
+
+    fn split(&mut self, length: i32) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
         self.0 = rest;
-        read.read(head)
+        Some(head)
     }
 
     fn end<T>(&self, value: T) -> Option<T> {
@@ -247,10 +294,20 @@ impl<'a> FromSql<'a> for Wire<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decoder, PgValue, Scalar, Type};
+    use super::{Budget, Decoder, Flaw, PgValue, Scalar, Type};
 
     fn decode(ty: &Type, bytes: &[u8]) -> Option<PgValue> {
-        Decoder::of(ty).read(bytes)
+        Decoder::of(ty).read(bytes, &mut Budget::new()).ok()
+    }
+
+    #[test]
+    fn few_bytes_that_stand_for_many_are_charged_for_what_they_become() {
+        // 1e131071: one digit, whose weight is 32,767 groups of four.
+        let wide = [0, 1, 0x7f, 0xff, 0, 0, 0, 0, 0, 1];
+        let (decoder, mut budget) = (Decoder::of(&Type::NUMERIC), Budget::new());
+        let values = (0..1_000).take_while(|_| decoder.read(&wide, &mut budget).is_ok()).count();
+        assert!(values < 40, "{values} values of 131 kB were held");
+        assert_eq!(decoder.read(&wide, &mut budget).err(), Some(Flaw::TooLarge));
     }
 
     #[test]

@@ -59,9 +59,18 @@ pub(super) fn name(scalar: &Scalar) -> &'static str {
     }
 }
 
+/// Dimensions of one array: the server's own bound. `nested` calls itself once for each.
+const MOST_DIMENSIONS: usize = 6;
+
 /// Length and lower bound of each dimension, checked against the number of elements.
 pub(super) fn dimensions(array: &ArrayValue) -> Result<Vec<(u32, i32)>, String> {
     let count = array.elements.len();
+    if array.dimensions.len() > MOST_DIMENSIONS {
+        return Err(format!(
+            "it has {} dimensions; at most {MOST_DIMENSIONS} are taken",
+            array.dimensions.len()
+        ));
+    }
     if array.dimensions.is_empty() {
         let length = u32::try_from(count).map_err(|_range| "it has too many elements")?;
         return Ok(if count == 0 { Vec::new() } else { vec![(length, 1)] });
