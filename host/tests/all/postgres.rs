@@ -97,14 +97,28 @@ async fn a_changed_schema_is_noticed_by_cached_statements() {
 }
 
 #[tokio::test]
-async fn a_statement_that_changes_the_session_costs_its_connection() {
+async fn a_session_that_was_changed_is_reset_behind_the_request() {
     let database = Database::start().await;
     let host = database.host().await;
-    let pid = || post(&host, "/query", json!({"sql": "select pg_backend_pid()"}));
-    let before = pid().await;
-    post(&host, "/execute", json!({"sql": "set search_path to pg_catalog"})).await;
-    post(&host, "/query", json!({"sql": "select pg_advisory_lock(1)"})).await;
-    assert_ne!(pid().await, before);
+    for sql in [
+        "set search_path to pg_catalog",
+        "set role pg_monitor",
+        "select pg_advisory_lock(1)",
+        "create temp table left_over (n int)",
+        "listen somewhere",
+        "prepare left_over as select 1",
+    ] {
+        let done = post(&host, "/query", json!({"sql": sql})).await;
+        assert!(done["error"].is_null(), "{sql}: {done}");
+    }
+    let state = "select current_setting('search_path'), current_user = session_user, to_regclass('left_over') is null,
+        (select count(*) from pg_listening_channels()), (select count(*) from pg_prepared_statements where from_sql)";
+    for _ in 0..8 {
+        let rows = post(&host, "/query", json!({"sql": state})).await;
+        let values: Vec<_> =
+            rows["rows"][0].as_array().unwrap().iter().map(|value| value["value"].clone()).collect();
+        assert_eq!(values, [json!("\"$user\", public"), json!(true), json!(true), json!("0"), json!("0")]);
+    }
     database.becomes("select count(*) from pg_locks where locktype = 'advisory'", 0, SECOND).await;
 }
 

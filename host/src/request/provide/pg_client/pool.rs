@@ -38,7 +38,7 @@ const STATEMENTS: NonZeroUsize = const { NonZeroUsize::new(256).unwrap() };
 /// How long cleaning up behind a request may take before its connection is cut.
 const CLEANUP: Duration = Duration::from_secs(5);
 
-/// One pool a core.
+/// One pool a core, or fewer.
 #[derive(Clone)]
 pub(crate) struct Pools {
     cores: Arc<[managed::Pool<Connector>]>,
@@ -61,7 +61,9 @@ impl Pools {
             .keepalives_idle(Duration::from_secs(10));
         let (cores, total) = (host.cores.get(), database.connections.get());
         let share = |core: usize| total / cores + usize::from(core < total % cores);
-        let pools = (0..cores).map(|core| pool(config.clone(), share(core), database.connect_timeout));
+        // With fewer connections than cores, some cores only ever borrow.
+        let shares = (0..cores).map(share).filter(|share| *share > 0);
+        let pools = shares.map(|share| pool(config.clone(), share, database.connect_timeout));
         Ok(Self { cores: pools.collect(), acquire: database.acquire_timeout, cleanup })
     }
 
@@ -70,7 +72,7 @@ impl Pools {
     pub(super) async fn lease(&self) -> Result<Lease, Error> {
         let own = core() % self.cores.len();
         let (before, from) = self.cores.split_at(own);
-        let in_turn = || from.iter().chain(before).filter(|pool| pool.status().max_size > 0);
+        let in_turn = || from.iter().chain(before);
         for pool in in_turn() {
             match acquire(pool, Duration::ZERO).await {
                 Err(PoolError::Timeout(TimeoutType::Wait)) => {}
