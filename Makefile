@@ -27,8 +27,8 @@ bench: ## compare with native axum; prints a table, writes target/bench/summary.
 
 lint: setup fmt clippy docs deny ## formatting, clippy, documentation, dependencies
 
-wharf: # the command itself
-	cargo build -p wharf
+wharf: # the command itself; the whole workspace, so that the tests find every dependency compiled as they want it
+	cargo build --workspace
 
 guests: wharf # all components: examples, bench services, contract guests
 	$(WHARF) build $(GUESTS)
