@@ -147,6 +147,9 @@ fn limited(
 /// Runs when a tick passed while the guest was running.
 #[expect(clippy::needless_pass_by_value, reason = "the signature is wasmtime's")]
 fn on_tick(store: StoreContextMut<'_, RequestState>) -> wasmtime::Result<UpdateDeadline> {
-    store.data().cpu.tick()?;
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    if store.data().cpu.tick()? {
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    } else {
+        Ok(UpdateDeadline::Continue(1))
+    }
 }

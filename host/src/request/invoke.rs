@@ -5,6 +5,7 @@
 mod borrowed;
 mod chunks;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use wasmtime::component::{ComponentExportIndex, Instance, TypedFunc};
@@ -33,10 +34,13 @@ pub(crate) async fn invoke(
 ) -> Result<Reply, Failure> {
     let meter = store.data().cpu.clone();
     let deadline = store.data().deadline();
-    let call = meter.measure(call(release, &mut store, head, body, arrival));
-    let (instance, reply) = match tokio::time::timeout_at(deadline.into(), call).await {
-        Ok(called) => called?,
-        Err(_) => return Err(Failure::Deadline),
+    let (instance, reply) = {
+        // Pinned here, once: handed on by value it would be stored anew at each step.
+        let call = pin!(call(release, &mut store, head, body, arrival));
+        match tokio::time::timeout_at(deadline.into(), meter.measure(call)).await {
+            Ok(called) => called?,
+            Err(_) => return Err(Failure::Deadline),
+        }
     };
     let (status, headers) = respond::check(reply.status, reply.headers)?;
     let body = match reply.body {

@@ -14,6 +14,7 @@ mod statement;
 mod transaction;
 
 use std::collections::HashMap;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,10 +110,10 @@ impl Capability for PgClient {
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
-/// Bounds one call; a statement that is cut off is cancelled by the drop of its lease.
+/// Bounds one call. It comes pinned because a future that is handed on by value is stored twice. A statement that is cut off is cancelled by the drop of its lease.
 async fn within<T>(
     timeout: Option<Duration>,
-    call: impl Future<Output = Result<T, Error>>,
+    call: Pin<&mut impl Future<Output = Result<T, Error>>>,
 ) -> Result<T, Error> {
     match timeout {
         None => call.await,
@@ -122,11 +123,11 @@ async fn within<T>(
 
 impl Database {
     async fn query(&self, sql: &str, params: &[PgValue]) -> Result<RowSet, Error> {
-        within(self.timeout, async { self.pools.lease().await?.query(sql, params).await }).await
+        within(self.timeout, pin!(async { self.pools.lease().await?.query(sql, params).await })).await
     }
 
     async fn pipeline(&self, statements: &[Statement]) -> Result<Vec<RowSet>, Error> {
-        within(self.timeout, async {
+        let call = pin!(async {
             let mut lease = self.pools.lease().await?;
             let ran = transact(&mut lease, statements).await;
             if !lease.take_stale() {
@@ -135,8 +136,8 @@ impl Database {
             // The server refused a plan that no longer fits the schema, and with it the whole transaction.
             lease.forget(statements.iter().map(|statement| statement.sql.as_str()))?;
             transact(&mut lease, statements).await
-        })
-        .await
+        });
+        within(self.timeout, call).await
     }
 }
 
@@ -203,7 +204,7 @@ impl HostDatabase for RequestState {
     async fn prepare(&mut self, database: Resource<Database>, sql: String) -> Answer<StatementInfo> {
         let database = self.table.get(&database)?;
         let prepared =
-            within(database.timeout, async { database.pools.lease().await?.prepare(&sql).await }).await;
+            within(database.timeout, pin!(async { database.pools.lease().await?.prepare(&sql).await })).await;
         Ok(prepared.map(|prepared| StatementInfo {
             params: prepared.statement.params().iter().map(tokio_postgres::types::Type::oid).collect(),
             columns: prepared.columns(),
@@ -217,7 +218,7 @@ impl HostDatabase for RequestState {
         params: Vec<PgValue>,
     ) -> Answer<Resource<Cursor>> {
         let database = self.table.get(&database)?;
-        let cursor = within(database.timeout, Cursor::alone(&database.pools, &sql, &params)).await;
+        let cursor = within(database.timeout, pin!(Cursor::alone(&database.pools, &sql, &params))).await;
         Ok(match cursor {
             Ok(cursor) => Ok(self.table.push(cursor)?),
             Err(error) => Err(error),
@@ -238,7 +239,7 @@ impl HostDatabase for RequestState {
         options: TransactionOptions,
     ) -> Answer<Resource<Transaction>> {
         let database = self.table.get(&database)?;
-        let begun = within(database.timeout, Transaction::begin(&database.pools, &options)).await;
+        let begun = within(database.timeout, pin!(Transaction::begin(&database.pools, &options))).await;
         Ok(match begun {
             Ok(transaction) => Ok(self.table.push(transaction)?),
             Err(error) => Err(error),

@@ -35,6 +35,9 @@ use super::statement::Prepared;
 
 /// Statements that stay prepared on one connection, the least recently used going first.
 const STATEMENTS: NonZeroUsize = const { NonZeroUsize::new(256).unwrap() };
+/// How long a request waits for a connection of its own core before it borrows: under full load most wait
+/// for less, and a borrowed connection costs two changes of threads a query.
+const OWN_PATIENCE: Duration = Duration::from_millis(10);
 /// How long cleaning up behind a request may take before its connection is cut.
 const CLEANUP: Duration = Duration::from_secs(5);
 
@@ -67,11 +70,25 @@ impl Pools {
         Ok(Self { cores: pools.collect(), acquire: database.acquire_timeout, cleanup })
     }
 
-    /// A connection of this core, else one borrowed from another, else the first that comes free in time.
-    /// Cancel safe.
+    /// A connection of this core; when none comes free soon, one borrowed from another core; else the first
+    /// that comes free in time. Cancel safe.
     pub(super) async fn lease(&self) -> Result<Lease, Error> {
         let own = core() % self.cores.len();
         let (before, from) = self.cores.split_at(own);
+        let Some(pool) = from.first() else { return Err(Error::PoolExhausted) };
+        match acquire(pool, OWN_PATIENCE.min(self.acquire)).await {
+            Err(PoolError::Timeout(TimeoutType::Wait)) => {}
+            result => return self.leased(result),
+        }
+        // Boxed: rare, and large.
+        Box::pin(self.borrow(before, from)).await
+    }
+
+    async fn borrow(
+        &self,
+        before: &[managed::Pool<Connector>],
+        from: &[managed::Pool<Connector>],
+    ) -> Result<Lease, Error> {
         let in_turn = || from.iter().chain(before);
         for pool in in_turn() {
             match acquire(pool, Duration::ZERO).await {
@@ -79,7 +96,8 @@ impl Pools {
                 result => return self.leased(result),
             }
         }
-        let waits: Vec<_> = in_turn().map(|pool| Box::pin(acquire(pool, self.acquire))).collect();
+        let left = self.acquire.saturating_sub(OWN_PATIENCE);
+        let waits: Vec<_> = in_turn().map(|pool| Box::pin(acquire(pool, left))).collect();
         let (first, _, _) = futures_util::future::select_all(waits).await;
         self.leased(first)
     }
@@ -130,7 +148,8 @@ impl managed::Manager for Connector {
     type Error = tokio_postgres::Error;
 
     async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
-        let (client, driver) = self.0.connect(NoTls).await?;
+        // Boxed, like all that is rare: its size is that of everything around it, and futures are moved.
+        let (client, driver) = Box::pin(self.0.connect(NoTls)).await?;
         let driver = tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(error = %chain(&error), "a database connection ended");

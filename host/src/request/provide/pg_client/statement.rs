@@ -62,7 +62,7 @@ impl Lease {
             let why = "inside `begin`, transactions are ended with `commit`, `rollback` and `savepoint`";
             return Err(Error::InvalidArgument(why.to_owned()));
         }
-        let prepared = self.prepare_as(sql, kind).await?;
+        let prepared = Box::pin(self.prepare_as(sql, kind)).await?;
         if sql.len() <= LONGEST_KEPT {
             self.connection()?.statements.put(sql.to_owned(), prepared.clone());
         }
@@ -119,8 +119,11 @@ impl Lease {
         if self.is_in_transaction() {
             return ran;
         }
-        let prepared = self.prepare(sql).await?;
-        self.run(&prepared, params).await
+        let again = async {
+            let prepared = self.prepare(sql).await?;
+            self.run(&prepared, params).await
+        };
+        Box::pin(again).await
     }
 
     /// Runs what was prepared on this connection.
@@ -167,7 +170,7 @@ impl Lease {
     pub(super) async fn note(&mut self, prepared: &Prepared) -> Result<(), Error> {
         match prepared.kind {
             Kind::Clean => {}
-            Kind::ReadsSequences if self.is_fresh() => self.control("discard sequences").await?,
+            Kind::ReadsSequences if self.is_fresh() => Box::pin(self.control("discard sequences")).await?,
             Kind::ReadsSequences => {}
             Kind::Soiling | Kind::Control | Kind::Copy => self.soil(),
         }

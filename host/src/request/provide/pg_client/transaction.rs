@@ -9,6 +9,7 @@
 
 #![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,13 +77,12 @@ impl Session {
     ) -> Result<T, Error> {
         let (mut lease, abandoned) = self.take(serial)?;
         // On a time-out the lease is dropped inside: that cancels the statement and ends the transaction.
-        let (lease, result) = within(self.left(), async move {
+        let call = pin!(async move {
             undo_abandoned(&mut lease, abandoned).await?;
             let result = call(&mut lease).await;
             Ok((lease, result))
-        })
-        .await
-        .inspect_err(|_| self.state().open.clear())?;
+        });
+        let (lease, result) = within(self.left(), call).await.inspect_err(|_| self.state().open.clear())?;
         self.put(lease, result.as_ref().err());
         result
     }
@@ -130,7 +130,7 @@ impl Transaction {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut lease = pools.lease().await?;
         lease.set_in_transaction(true);
-        within(timeout, lease.control(&begin(options))).await?;
+        within(timeout, pin!(lease.control(&begin(options)))).await?;
         let state = State { lease: Some(lease), open: vec![0], last: 0, failed_at: None, abandoned: None };
         Ok(Self { session: Arc::new(Session { state: Mutex::new(state), deadline }), serial: 0 })
     }
@@ -185,13 +185,13 @@ impl Transaction {
     async fn finish(&self, how: &str) -> Result<(), Error> {
         let (mut lease, abandoned) = self.session.take(self.serial)?;
         self.session.state().open.clear();
-        within(self.session.left(), async move {
+        let call = pin!(async move {
             undo_abandoned(&mut lease, abandoned).await?;
             lease.control(how).await?;
             lease.set_in_transaction(false);
             Ok(())
-        })
-        .await
+        });
+        within(self.session.left(), call).await
     }
 
     /// Where this one stands among those that are open, if it is the innermost.
