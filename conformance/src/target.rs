@@ -97,7 +97,9 @@ impl Socket {
     /// When no port can be bound.
     pub fn new(host: Host) -> std::io::Result<Self> {
         let serving = Arc::new(host.listen(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?);
-        Ok(Self { host, serving, client: Client::builder(TokioExecutor::new()).build_http() })
+        // A connection for each request: one whose body the guest did not read is closed by the host.
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+        Ok(Self { host, serving, client })
     }
 }
 
