@@ -14,6 +14,19 @@ fn component(bytes: impl Into<bytes::Bytes>) -> Artifact {
     Artifact { manifest: Manifest::minimal("x").unwrap(), component: bytes.into(), migrations: Vec::new() }
 }
 
+/// A component whose handler takes and gives nothing, with what else is asked for before and behind it.
+fn odd_handler(imports: &str, exports: &str) -> Artifact {
+    let text = format!(
+        r#"(component {imports}
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f")))
+        (instance $e (export "handle" (func $f)))
+        (export "wharf:platform/http-handler@0.1.0" (instance $e)) {exports})"#
+    );
+    component(wat::parse_str(text).unwrap())
+}
+
 #[tokio::test]
 async fn files_that_are_no_component_are_refused_by_what_they_are() {
     for (bytes, words) in [
@@ -49,26 +62,14 @@ async fn a_component_without_a_handler_is_told_what_it_exports() {
 
 #[tokio::test]
 async fn a_handler_of_another_type_is_refused_at_load() {
-    let odd = r#"(component
-        (core module $m (func (export "f")))
-        (core instance $i (instantiate $m))
-        (func $f (canon lift (core func $i "f")))
-        (instance $e (export "handle" (func $f)))
-        (export "wharf:platform/http-handler@0.1.0" (instance $e)))"#;
-    let error = refusal(component(wat::parse_str(odd).unwrap())).await;
+    let error = refusal(odd_handler("", "")).await;
     assert!(error.contains("does not fit this host"), "{error}");
 }
 
 #[tokio::test]
 async fn an_import_that_the_host_does_not_have_is_named() {
-    let odd = r#"(component
-        (import "acme:shop/till@1.0.0" (instance (export "ring" (func))))
-        (core module $m (func (export "f")))
-        (core instance $i (instantiate $m))
-        (func $f (canon lift (core func $i "f")))
-        (instance $e (export "handle" (func $f)))
-        (export "wharf:platform/http-handler@0.1.0" (instance $e)))"#;
-    let error = refusal(component(wat::parse_str(odd).unwrap())).await;
+    let import = r#"(import "acme:shop/till@1.0.0" (instance (export "ring" (func))))"#;
+    let error = refusal(odd_handler(import, "")).await;
     assert!(error.contains("imports `acme:shop/till@1.0.0`, which is not available"), "{error}");
 }
 
@@ -178,15 +179,9 @@ async fn a_migration_that_sets_the_search_path_is_recorded_and_leaves_it_to_no_o
 
 #[tokio::test]
 async fn an_export_that_nobody_would_call_is_refused_by_name() {
-    let odd = r#"(component
-        (core module $m (func (export "f")))
-        (core instance $i (instantiate $m))
-        (func $f (canon lift (core func $i "f")))
-        (instance $e (export "handle" (func $f)))
-        (export "wharf:platform/http-handler@0.1.0" (instance $e))
-        (instance $g (export "init" (func $f)))
-        (export "wharf:platform/lifecycle@0.1.0" (instance $g)))"#;
-    let error = refusal(component(wat::parse_str(odd).unwrap())).await;
+    let init =
+        r#"(instance $g (export "init" (func $f))) (export "wharf:platform/lifecycle@0.1.0" (instance $g))"#;
+    let error = refusal(odd_handler("", init)).await;
     assert!(error.contains("exports `wharf:platform/lifecycle@0.1.0`, which is not available"), "{error}");
 }
 
