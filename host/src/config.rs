@@ -47,15 +47,27 @@ impl Default for Config {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DatabaseConfig {
-    /// `postgres://user:password@host:port/name`, or keywords as in `host=/run/postgresql dbname=x`.
+    /// `postgres://user:password@host:port/name`, or keywords as in `host=/run/postgresql dbname=x`; both take
+    /// the parameters of libpq, several hosts and `target_session_attrs` among them. What is different or new:
+    ///
+    /// * `sslmode` is `verify-full` for every server beyond this machine unless it is given; `verify-ca`,
+    ///   `require` and `disable` are the others. `sslrootcert` (PEM, or `system`), `sslcert` and `sslkey`.
+    /// * `password_file` names a file, `password_env` a variable of the environment; both are read anew for
+    ///   each connection.
+    /// * `pool_connections`, `pool_statements`, `pool_acquire_timeout`, `connect_timeout` and
+    ///   `pool_reset_timeout` stand above the fields below: a number, or a span such as `250ms` or `2s`.
     pub url: String,
     /// Connections per service, split over the cores; a core whose share is used up borrows from
     /// another. Default 16 (eight a core beat four on two cores).
     pub connections: NonZeroUsize,
+    /// Statements that stay prepared on one connection, the least recently used going first. Default 256.
+    pub statements: NonZeroUsize,
     /// How long a request waits for a connection before `pool-exhausted`. Default 1 s.
     pub acquire_timeout: Duration,
     /// How long connecting may take before `unavailable`. Default 2 s.
     pub connect_timeout: Duration,
+    /// How long a connection may take to become clean behind a request before it is cut. Default 5 s.
+    pub reset_timeout: Duration,
 }
 
 impl DatabaseConfig {
@@ -65,8 +77,10 @@ impl DatabaseConfig {
         Self {
             url: url.into(),
             connections: const { NonZeroUsize::new(16).unwrap() },
+            statements: const { NonZeroUsize::new(256).unwrap() },
             acquire_timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(2),
+            reset_timeout: Duration::from_secs(5),
         }
     }
 }

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::net::TcpListener;
-use tokio_postgres::config::SslMode;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmtime::Engine;
@@ -25,6 +24,7 @@ use wasmtime::component::Linker;
 use crate::body::{Body, BodyError};
 use crate::capability::Capability;
 use crate::config::{Config, DatabaseConfig, KvStorage};
+use crate::database::{Address, AddressError};
 use crate::drain::{self, Serving};
 use crate::engine::{self, EngineError};
 use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
@@ -131,14 +131,8 @@ impl HostBuilder {
     /// What cannot be reserved, opened or linked.
     pub fn build(self) -> Result<Host, BuildError> {
         for (name, database) in &self.config.databases {
-            let failed = |source| BuildError::Database { name: name.clone(), source };
-            let address: tokio_postgres::Config =
-                database.url.parse().map_err(|error| failed(Box::new(error)))?;
-            if address.get_ssl_mode() == SslMode::Require {
-                return Err(failed(
-                    "`sslmode=require`: TLS to databases is not available on this host".into(),
-                ));
-            }
+            let failed = |source: Box<AddressError>| BuildError::Database { name: name.clone(), source };
+            Address::parse(database).map_err(|error| failed(Box::new(error)))?;
         }
         let engine = engine::start(self.config.instances, self.config.ceiling.memory.as_usize())?;
         let cleanup = TaskTracker::new();

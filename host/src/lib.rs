@@ -32,6 +32,7 @@ mod bindings;
 mod body;
 mod capability;
 mod config;
+mod database;
 mod drain;
 mod engine;
 mod error;
@@ -43,14 +44,15 @@ mod request;
 pub use body::{Body, BodyError};
 pub use capability::{Capability, PrepareError};
 pub use config::{Config, DatabaseConfig, KvStorage};
+pub use database::{AddressError, ReachError};
 pub use drain::Serving;
 pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
-pub use manifest::{Build, ByteSize, Grants, Language, Limits, Manifest, ManifestError, Migrations, Route};
+pub use manifest::{Build, ByteSize, Grants, Language, Limits, Listen, Manifest, ManifestError, Migrations, Route, Sql};
 pub use release::{
     Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
-    PublishError, Release, inspect,
+    PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect,
 };
 pub use request::provide::KvError;
 pub use request::{Peer, RequestId, RequestState};

@@ -41,6 +41,12 @@ pub struct Manifest {
     /// Which SQL files are applied before the component serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<Migrations>,
+    /// Which SQL files list statements to be checked before the component serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<Sql>,
+    /// Which notifications of databases the component is called for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listen: Vec<Listen>,
 }
 
 /// How a component is built.
@@ -148,6 +154,30 @@ pub struct Migrations {
     pub database: Option<String>,
 }
 
+/// Statements that a component runs, for languages whose bindings do not record them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct Sql {
+    /// Relative to the manifest; statements end with a semicolon.
+    pub files: Vec<PathBuf>,
+    /// A granted database. None for the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+}
+
+/// Channels of one database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Listen {
+    /// A granted database. None for the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// Names as in `LISTEN`, with their capitals; 1 to 63 bytes each.
+    pub channels: Vec<String>,
+}
+
 impl Default for Migrations {
     fn default() -> Self {
         Self { folder: PathBuf::from("migrations"), database: None }
@@ -179,6 +209,8 @@ impl Manifest {
             limits: Limits::default(),
             config: BTreeMap::new(),
             migrations: None,
+            sql: None,
+            listen: Vec::new(),
         };
         parse::check(&manifest)?;
         Ok(manifest)
@@ -189,5 +221,17 @@ impl Manifest {
     pub fn migration_database(&self) -> Option<&str> {
         let named = self.migrations.as_ref().and_then(|m| m.database.as_deref());
         named.or_else(|| self.grants.pg.first().map(String::as_str))
+    }
+
+    /// The channels that the component listens on, by database.
+    #[must_use]
+    pub fn channels(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut channels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for listen in &self.listen {
+            if let Some(database) = listen.database.as_ref().or_else(|| self.grants.pg.first()) {
+                channels.entry(database).or_default().extend(listen.channels.iter().map(String::as_str));
+            }
+        }
+        channels
     }
 }

@@ -5,6 +5,7 @@ mod compile;
 mod inspect;
 mod load;
 mod migrate;
+mod sql;
 mod table;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use inspect::{InspectError, Inspection, inspect};
 pub use load::LoadError;
 pub(crate) use load::{Loader, load};
 pub use migrate::MigrateError;
+pub use sql::{SqlError, SqlFailure, SqlReport, StatementFile, check_sql};
 pub use table::PublishError;
 pub(crate) use table::{Found, RouteTable};
 
@@ -38,6 +40,8 @@ pub struct Artifact {
     pub component: Bytes,
     /// SQL files in the order in which they apply.
     pub migrations: Vec<Migration>,
+    /// SQL that the component will run, beside what it says itself (`sql!` in Rust): checked at load.
+    pub statements: Vec<StatementFile>,
 }
 
 /// One SQL file.
@@ -49,7 +53,7 @@ pub struct Migration {
     pub sql: String,
 }
 
-/// Names a release by its content: SHA-256 over manifest, component and migrations.
+/// Names a release by its content: SHA-256 over manifest, component and SQL files.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Digest(String);
 
@@ -58,8 +62,11 @@ impl Digest {
         let manifest = serde_json::to_vec(&artifact.manifest).unwrap_or_default();
         let migrations =
             artifact.migrations.iter().flat_map(|file| [file.name.as_bytes(), file.sql.as_bytes()]);
+        let statements =
+            artifact.statements.iter().flat_map(|file| [file.name.as_bytes(), file.sql.as_bytes()]);
         let mut hash = Sha256::new();
-        for part in [&manifest, &artifact.component[..]].into_iter().chain(migrations) {
+        let parts = [&manifest, &artifact.component[..]].into_iter().chain(migrations).chain(statements);
+        for part in parts {
             // With their lengths, so that no two lists of parts read alike.
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             hash.update(part);
@@ -127,6 +134,8 @@ pub struct LoadTimings {
     pub compile: Duration,
     /// Connecting, waiting for the lock, and applying what was missing.
     pub migrate: Duration,
+    /// Preparing the release's statements against its databases.
+    pub check_sql: Duration,
 }
 
 impl Release {

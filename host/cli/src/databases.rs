@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use wharf_host::DatabaseConfig;
 use wharf_postgres::PrivatePostgres;
 
 use crate::output;
-
-/// How long connecting may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Addresses by name.
 pub(crate) type Databases = BTreeMap<String, String>;
@@ -69,13 +66,7 @@ fn variable(name: &str) -> String {
 /// Connects to each once: an address that is wrong shows now rather than at the first request.
 pub(crate) async fn reach(databases: &Databases) -> Result<()> {
     for (name, url) in databases {
-        let attempt =
-            tokio::time::timeout(PATIENCE, tokio_postgres::connect(url, tokio_postgres::NoTls)).await;
-        let reached = match attempt {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(anyhow::Error::from(error)),
-            Err(late) => Err(late.into()),
-        };
+        let reached = DatabaseConfig::new(url.as_str()).reach().await;
         // The address may hold a password: it is not repeated here.
         reached.with_context(|| {
             format!("failed to connect to database `{name}`: is the server up, and its address right?")

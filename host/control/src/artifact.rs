@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use wharf_host::{Artifact, Manifest, ManifestError, Migration};
+use wharf_host::{Artifact, Manifest, ManifestError, Migration, StatementFile};
 
 /// The manifest's file name.
 const MANIFEST: &str = "wharf.toml";
@@ -127,7 +127,18 @@ impl Project {
             Err(source) => return Err(ProjectError::Read { path: self.component.clone(), source }),
         };
         let migrations = self.read_migrations()?;
-        Ok(Artifact { manifest: self.manifest.clone(), component: component.into(), migrations })
+        let statements = self.read_statements()?;
+        Ok(Artifact { manifest: self.manifest.clone(), component: component.into(), migrations, statements })
+    }
+
+    fn read_statements(&self) -> Result<Vec<StatementFile>, ProjectError> {
+        let files = self.manifest.sql.iter().flat_map(|sql| &sql.files);
+        files
+            .map(|file| {
+                let sql = read_text(&self.folder.join(file))?;
+                Ok(StatementFile { name: file.display().to_string(), sql })
+            })
+            .collect()
     }
 
     fn read_migrations(&self) -> Result<Vec<Migration>, ProjectError> {

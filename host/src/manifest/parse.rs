@@ -36,14 +36,30 @@ fn suggestion(nearest: Option<&str>) -> String {
 }
 
 /// Known keys by table; `*` stands for a table whose keys are free.
-const KEYS: [(&str, &[&str]); 7] = [
-    ("", &["name", "component", "build", "routes", "grants", "limits", "config", "migrations"]),
+const KEYS: [(&str, &[&str]); 9] = [
+    (
+        "",
+        &[
+            "name",
+            "component",
+            "build",
+            "routes",
+            "grants",
+            "limits",
+            "config",
+            "migrations",
+            "sql",
+            "listen",
+        ],
+    ),
     ("build", &["language", "package"]),
     ("routes", &["host", "path", "methods"]),
     ("grants", &["pg", "kv", "http"]),
     ("limits", &["memory", "cpu", "wall", "body", "concurrency"]),
     ("config", &["*"]),
     ("migrations", &["folder", "database"]),
+    ("sql", &["files", "database"]),
+    ("listen", &["database", "channels"]),
 ];
 
 pub(super) fn parse(text: &str) -> Result<Manifest, ManifestError> {
@@ -91,8 +107,8 @@ fn unknown(within: &str, key: &str, known: &[&str]) -> ManifestError {
 
 pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     check_name("name", &manifest.name)?;
-    if manifest.routes.is_empty() {
-        return Err(value("routes", "is empty: add at least one `[[routes]]` with a `path`"));
+    if manifest.routes.is_empty() && manifest.listen.is_empty() {
+        return Err(value("routes", "is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`)"));
     }
     for route in &manifest.routes {
         check_route(route)?;
@@ -107,15 +123,37 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             }
         }
     }
-    if let Some(database) = manifest.migrations.as_ref().and_then(|m| m.database.as_ref())
-        && !manifest.grants.pg.contains(database)
-    {
-        return Err(value(
-            "migrations.database",
-            &format!("is `{database}`, which `grants.pg` does not list"),
-        ));
+    let migrations = manifest.migrations.as_ref().and_then(|migrations| migrations.database.as_ref());
+    let sql = manifest.sql.as_ref().and_then(|sql| sql.database.as_ref());
+    check_granted("migrations.database", migrations, manifest)?;
+    check_granted("sql.database", sql, manifest)?;
+    for listen in &manifest.listen {
+        check_granted("listen.database", listen.database.as_ref(), manifest)?;
+        check_channels(&listen.channels)?;
+        if manifest.grants.pg.is_empty() {
+            return Err(value("listen", "needs a database: list one in `grants.pg`"));
+        }
     }
     check_limits(&manifest.limits)
+}
+
+fn check_granted(key: &str, database: Option<&String>, manifest: &Manifest) -> Result<(), ManifestError> {
+    match database {
+        Some(database) if !manifest.grants.pg.contains(database) => {
+            Err(value(key, &format!("is `{database}`, which `grants.pg` does not list")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_channels(channels: &[String]) -> Result<(), ManifestError> {
+    // PostgreSQL cuts longer names without a word.
+    let fits = |name: &&String| (1..=63).contains(&name.len()) && !name.contains('\0');
+    match channels.iter().find(|name| !fits(name)) {
+        _ if channels.is_empty() => Err(value("listen.channels", "is empty: name at least one channel")),
+        Some(name) => Err(value("listen.channels", &format!("has `{name}`: use 1 to 63 bytes"))),
+        None => Ok(()),
+    }
 }
 
 /// Names of services, databases and buckets: they stand in URLs, file names and metrics.
@@ -208,7 +246,7 @@ mod tests {
     fn values_out_of_bounds_say_where_and_what_instead() {
         let cases = [
             ("name = \"X\"\n[[routes]]\npath = \"/\"", "`name` is `X`: use 1 to 63 of a-z, 0-9 and `-`"),
-            ("name = \"x\"", "`routes` is empty: add at least one `[[routes]]` with a `path`"),
+            ("name = \"x\"", "`routes` is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`)"),
             ("name = \"x\"\n[[routes]]\npath = \"a\"", "`routes.path` is `a`: begin it with `/`"),
             (
                 "name = \"x\"\n[[routes]]\npath = \"/\"\nmethods = [\"get\"]",

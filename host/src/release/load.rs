@@ -1,4 +1,4 @@
-//! An artifact becomes a release: inspect, check, compile, resolve, probe, migrate. Whatever fails here
+//! An artifact becomes a release: inspect, check, compile, resolve, probe, migrate, check its SQL. Whatever fails here
 //! fails before anything is published.
 
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ use crate::request::{self, RequestState};
 use super::inspect::{HTTP_HANDLER, PLATFORM};
 use super::{
     Admission, Artifact, Digest, InspectError, Inspection, LoadTimings, MigrateError, PublishError, Release,
-    RouteTable,
+    RouteTable, SqlError,
 };
 use super::{compile, inspect, migrate};
 
@@ -90,6 +90,15 @@ pub enum LoadError {
         #[source]
         source: MigrateError,
     },
+    /// SQL that would fail when the component runs it. What migrated stays migrated.
+    #[error("the SQL of `{service}` does not fit its database")]
+    Sql {
+        /// The service's name.
+        service: String,
+        /// Which statements and why.
+        #[source]
+        source: SqlError,
+    },
 }
 
 /// What of a host loading needs.
@@ -138,8 +147,13 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     let begun = Instant::now();
     migrate::migrate(host.config, &artifact)
         .await
-        .map_err(|source| LoadError::Migrate { service: artifact.manifest.name, source })?;
-    let _first = release.timings.set(LoadTimings { compile, migrate: begun.elapsed() });
+        .map_err(|source| LoadError::Migrate { service: artifact.manifest.name.clone(), source })?;
+    let migrate = begun.elapsed();
+    let begun = Instant::now();
+    super::check_sql(host.config, &artifact)
+        .await
+        .map_err(|source| LoadError::Sql { service: artifact.manifest.name, source })?;
+    let _first = release.timings.set(LoadTimings { compile, migrate, check_sql: begun.elapsed() });
     Ok(release)
 }
 

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::config::Config;
+use crate::database::{Address, Opened};
 
 use super::{Artifact, Migration, hex};
 
@@ -83,12 +84,9 @@ pub(super) async fn migrate(config: &Config, artifact: &Artifact) -> Result<(), 
         database: name.to_owned(),
         source,
     };
-    let connect = tokio_postgres::connect(&database.url, NoTls);
-    let (mut client, connection) = tokio::time::timeout(database.connect_timeout, connect)
-        .await
-        .map_err(|late| failed(late.into()))?
-        .map_err(|error| failed(error.into()))?;
-    let driver = tokio::spawn(connection);
+    let address = Address::parse(database).map_err(|error| failed(error.into()))?;
+    let Opened { mut client, driver, .. } = address.connect().await.map_err(|error| failed(error.into()))?;
+    let driver = tokio::spawn(driver);
     let result = apply(&mut client, &artifact.manifest.name, &artifact.migrations).await;
     drop(client);
     if let Err(error) = driver.await {

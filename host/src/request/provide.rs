@@ -13,6 +13,7 @@ use crate::capability::Capability;
 use crate::config::Config;
 
 pub use kv::KvError;
+pub(crate) use pg_client::parameter_misfit;
 
 /// Wharf's own capabilities for a host with this configuration; `cleanup` counts what they do behind requests.
 pub(crate) fn builtin(host: &Config, cleanup: &TaskTracker) -> Result<Vec<Box<dyn Capability>>, KvError> {

@@ -11,7 +11,12 @@ async fn refusal(artifact: Artifact) -> String {
 }
 
 fn component(bytes: impl Into<bytes::Bytes>) -> Artifact {
-    Artifact { manifest: Manifest::minimal("x").unwrap(), component: bytes.into(), migrations: Vec::new() }
+    Artifact {
+        manifest: Manifest::minimal("x").unwrap(),
+        component: bytes.into(),
+        migrations: Vec::new(),
+        statements: Vec::new(),
+    }
 }
 
 /// A component whose handler takes and gives nothing, with what else is asked for before and behind it.

@@ -6,10 +6,12 @@
 
 mod budget;
 mod convert;
+mod copy;
 mod cursor;
 mod error;
 mod kind;
 mod pool;
+mod rows;
 mod statement;
 mod transaction;
 
@@ -23,19 +25,25 @@ use tokio_util::task::TaskTracker;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use crate::bindings::wharf::platform::pg_client::{
-    self, Error, HostCopyReader, HostCopyWriter, HostDatabase, PgValue, RowSet, Statement, StatementInfo,
-    TransactionOptions,
+    self, Error, HostDatabase, PgValue, RawRowSet, RawRows, RowSet, Statement,
+    StatementInfo, TransactionOptions,
 };
 use crate::capability::{Capability, PrepareError};
 use crate::config::Config;
+use crate::database::Address;
 use crate::manifest::Manifest;
 use crate::request::RequestState;
 
+pub use copy::{CopyReader, CopyWriter};
 pub use cursor::Cursor;
 pub use transaction::Transaction;
 
 use pool::{Lease, Pools};
+use rows::{Dropped, Rows, Values};
 use statement::{Around, may_commit_blindly};
+
+/// Why values of a case of the contract do not fit a parameter.
+pub(crate) use convert::misfit as parameter_misfit;
 
 /// Longest payload of NOTIFY: the server's own bound.
 const LONGEST_PAYLOAD: usize = 7_999;
@@ -62,14 +70,6 @@ pub struct Database {
     pools: Pools,
     timeout: Option<Duration>,
 }
-
-/// `copy-in`, which this version does not serve.
-#[derive(Debug)]
-pub enum CopyWriter {}
-
-/// `copy-out`, which this version does not serve.
-#[derive(Debug)]
-pub enum CopyReader {}
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -99,8 +99,9 @@ impl Capability for PgClient {
                 };
                 return Err(PrepareError::UnknownGrant { grant, hint });
             };
-            let pools = Pools::new(database, &self.host, self.cleanup.clone())
+            let address = Address::parse(database)
                 .map_err(|error| PrepareError::Unusable { grant, source: error.into() })?;
+            let pools = Pools::new(&address, &self.host, self.cleanup.clone());
             databases.insert(name.clone(), pools);
         }
         prepared.insert(Databases(Arc::new(databases)));
@@ -122,31 +123,31 @@ async fn within<T>(
 }
 
 impl Database {
-    async fn query(&self, sql: &str, params: &[PgValue]) -> Result<RowSet, Error> {
-        within(self.timeout, pin!(async { self.pools.lease().await?.query(sql, params).await })).await
+    async fn query<R: Rows>(&self, sql: &str, params: &[PgValue]) -> Result<R::Set, Error> {
+        within(self.timeout, pin!(async { self.pools.lease().await?.query::<R>(sql, params).await })).await
     }
 
-    async fn pipeline(&self, statements: &[Statement]) -> Result<Vec<RowSet>, Error> {
+    async fn pipeline<R: Rows>(&self, statements: &[Statement]) -> Result<Vec<R::Set>, Error> {
         let call = pin!(async {
             let mut lease = self.pools.lease().await?;
-            let ran = transact(&mut lease, statements).await;
+            let ran = transact::<R>(&mut lease, statements).await;
             if !lease.take_stale() {
                 return ran;
             }
             // The server refused a plan that no longer fits the schema, and with it the whole transaction.
             lease.forget(statements.iter().map(|statement| statement.sql.as_str()))?;
-            transact(&mut lease, statements).await
+            transact::<R>(&mut lease, statements).await
         });
         within(self.timeout, call).await
     }
 }
 
 /// Runs statements in a transaction of their own: all or none.
-async fn transact(lease: &mut Lease, statements: &[Statement]) -> Result<Vec<RowSet>, Error> {
+async fn transact<R: Rows>(lease: &mut Lease, statements: &[Statement]) -> Result<Vec<R::Set>, Error> {
     let ready = lease.prepare_all(statements).await?;
     let blindly = may_commit_blindly(&ready);
     lease.set_in_transaction(true);
-    let ran = lease.pipeline(&ready, if blindly { Around::BeginCommit } else { Around::Begin }).await;
+    let ran = lease.pipeline::<R>(&ready, if blindly { Around::BeginCommit } else { Around::Begin }).await;
     match &ran {
         Ok(_) if blindly => {}
         Ok(_) => lease.control("commit").await?,
@@ -181,7 +182,7 @@ impl HostDatabase for RequestState {
         sql: String,
         params: Vec<PgValue>,
     ) -> Answer<RowSet> {
-        Ok(self.table.get(&database)?.query(&sql, &params).await)
+        Ok(self.table.get(&database)?.query::<Values>(&sql, &params).await)
     }
 
     async fn execute(
@@ -190,7 +191,7 @@ impl HostDatabase for RequestState {
         sql: String,
         params: Vec<PgValue>,
     ) -> Answer<u64> {
-        Ok(self.table.get(&database)?.query(&sql, &params).await.map(|rows| rows.affected))
+        Ok(self.table.get(&database)?.query::<Dropped>(&sql, &params).await)
     }
 
     async fn pipeline(
@@ -198,7 +199,24 @@ impl HostDatabase for RequestState {
         database: Resource<Database>,
         statements: Vec<Statement>,
     ) -> Answer<Vec<RowSet>> {
-        Ok(self.table.get(&database)?.pipeline(&statements).await)
+        Ok(self.table.get(&database)?.pipeline::<Values>(&statements).await)
+    }
+
+    async fn query_raw(
+        &mut self,
+        database: Resource<Database>,
+        sql: String,
+        params: Vec<PgValue>,
+    ) -> Answer<RawRowSet> {
+        Ok(self.table.get(&database)?.query::<RawRows>(&sql, &params).await)
+    }
+
+    async fn pipeline_raw(
+        &mut self,
+        database: Resource<Database>,
+        statements: Vec<Statement>,
+    ) -> Answer<Vec<RawRowSet>> {
+        Ok(self.table.get(&database)?.pipeline::<RawRows>(&statements).await)
     }
 
     async fn prepare(&mut self, database: Resource<Database>, sql: String) -> Answer<StatementInfo> {
@@ -225,12 +243,30 @@ impl HostDatabase for RequestState {
         })
     }
 
-    async fn copy_in(&mut self, _: Resource<Database>, _: String) -> Answer<Resource<CopyWriter>> {
-        Ok(Err(no_copy()))
+    async fn copy_in(
+        &mut self,
+        database: Resource<Database>,
+        sql: String,
+    ) -> Answer<Resource<CopyWriter>> {
+        let Database { pools, timeout } = self.table.get(&database)?;
+        let opened = async { CopyWriter::open(copy::from_pool(pools, *timeout).await?, &sql).await };
+        Ok(match opened.await {
+            Ok(writer) => Ok(self.table.push(writer)?),
+            Err(error) => Err(error),
+        })
     }
 
-    async fn copy_out(&mut self, _: Resource<Database>, _: String) -> Answer<Resource<CopyReader>> {
-        Ok(Err(no_copy()))
+    async fn copy_out(
+        &mut self,
+        database: Resource<Database>,
+        sql: String,
+    ) -> Answer<Resource<CopyReader>> {
+        let Database { pools, timeout } = self.table.get(&database)?;
+        let opened = async { CopyReader::open(copy::from_pool(pools, *timeout).await?, &sql).await };
+        Ok(match opened.await {
+            Ok(reader) => Ok(self.table.push(reader)?),
+            Err(error) => Err(error),
+        })
     }
 
     async fn begin(
@@ -251,41 +287,14 @@ impl HostDatabase for RequestState {
             let why = format!("the payload has {} bytes; at most {LONGEST_PAYLOAD} are taken", payload.len());
             return Ok(Err(Error::InvalidArgument(why)));
         }
+        const SQL: &str = "select pg_notify($1, $2)";
         let text = |text| PgValue::Scalar(pg_client::Scalar::Text(text));
         let params = [text(channel), text(payload)];
-        Ok(self.table.get(&database)?.query("select pg_notify($1, $2)", &params).await.map(drop))
+        Ok(self.table.get(&database)?.query::<Dropped>(SQL, &params).await.map(drop))
     }
 
     fn drop(&mut self, database: Resource<Database>) -> wasmtime::Result<()> {
         self.table.delete(database)?;
         Ok(())
-    }
-}
-
-fn no_copy() -> Error {
-    Error::Other("COPY is not available on this host".to_owned())
-}
-
-impl HostCopyWriter for RequestState {
-    async fn write(&mut self, writer: Resource<CopyWriter>, _: Vec<u8>) -> Answer<()> {
-        match *self.table.get(&writer)? {}
-    }
-
-    async fn finish(&mut self, writer: Resource<CopyWriter>) -> Answer<u64> {
-        match *self.table.get(&writer)? {}
-    }
-
-    async fn drop(&mut self, writer: Resource<CopyWriter>) -> wasmtime::Result<()> {
-        match self.table.delete(writer)? {}
-    }
-}
-
-impl HostCopyReader for RequestState {
-    async fn read(&mut self, reader: Resource<CopyReader>, _: u32) -> Answer<Vec<u8>> {
-        match *self.table.get(&reader)? {}
-    }
-
-    async fn drop(&mut self, reader: Resource<CopyReader>) -> wasmtime::Result<()> {
-        match self.table.delete(reader)? {}
     }
 }

@@ -12,6 +12,7 @@ mod network;
 mod numeric;
 
 pub(super) use decode::{Decoder, Flaw};
+pub(crate) use encode::misfit;
 pub(super) use encode::{Encoded, encode_all};
 
 /// 2000-01-01, where PostgreSQL's clocks begin, in days and microseconds of Unix time.

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Resource;
 
 use crate::bindings::wharf::platform::pg_client::{
-    Column, Error, HostCursor, Isolation, PgValue, Row, TransactionOptions,
+    Column, Error, HostCursor, Isolation, PgValue, RawRows, Row, TransactionOptions,
 };
 use crate::request::RequestState;
 
 use super::Answer;
 use super::pool::Pools;
+use super::rows::{Dropped, Rows, Values};
 use super::statement::Prepared;
 use super::transaction::{Session, Transaction};
 
@@ -68,7 +69,7 @@ impl Cursor {
                 let name = lease.name_cursor()?;
                 let declare = format!("declare {name} no scroll cursor for {sql}");
                 let declare = lease.prepare_own(&declare).await?;
-                lease.run(&declare, params).await?;
+                lease.run::<Dropped>(&declare, params).await?;
                 Ok((name, prepared.columns()))
             })
             .await?;
@@ -76,7 +77,10 @@ impl Cursor {
         Ok(Self { session: session.clone(), serial, name, columns, fetch: Mutex::default(), own: None })
     }
 
-    async fn next(&self, max: u32) -> Result<Vec<Row>, Error> {
+    async fn next<R: Rows>(&self, max: u32) -> Result<R::Set, Error> {
+        if !(1..=MOST_ROWS).contains(&max) {
+            return Err(Error::InvalidArgument(format!("`max-rows` is {max}: use 1 to {MOST_ROWS}")));
+        }
         self.session
             .with(self.serial, async |lease| {
                 let known = self.fetch.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -85,7 +89,7 @@ impl Cursor {
                     _ => lease.prepare_own(&format!("fetch forward {max} from {}", self.name)).await?,
                 };
                 *self.fetch.lock().unwrap_or_else(PoisonError::into_inner) = Some((max, fetch.clone()));
-                Ok(lease.run(&fetch, &[]).await?.rows)
+                lease.run::<R>(&fetch, &[]).await
             })
             .await
     }
@@ -97,12 +101,13 @@ impl HostCursor for RequestState {
     }
 
     async fn next(&mut self, cursor: Resource<Cursor>, max_rows: u32) -> Answer<Vec<Row>> {
-        if !(1..=MOST_ROWS).contains(&max_rows) {
-            return Ok(Err(Error::InvalidArgument(format!(
-                "`max-rows` is {max_rows}: use 1 to {MOST_ROWS}"
-            ))));
-        }
-        Ok(self.table.get(&cursor)?.next(max_rows).await)
+        let next = self.table.get(&cursor)?.next::<Values>(max_rows).await;
+        Ok(next.map(|set| set.rows))
+    }
+
+    async fn next_raw(&mut self, cursor: Resource<Cursor>, max_rows: u32) -> Answer<RawRows> {
+        let next = self.table.get(&cursor)?.next::<RawRows>(max_rows).await;
+        Ok(next.map(|set| set.rows))
     }
 
     async fn drop(&mut self, cursor: Resource<Cursor>) -> wasmtime::Result<()> {

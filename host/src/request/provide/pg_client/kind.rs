@@ -21,6 +21,28 @@ pub(super) enum Kind {
     Copy,
 }
 
+/// Which way a COPY goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    In,
+    Out,
+}
+
+impl Direction {
+    /// The direction of a COPY whose other end is the client; none for everything else. A copy to or from a
+    /// file or program of the server's may be taken for one, and is refused by the driver.
+    pub(super) fn of_copy(sql: &str) -> Option<Self> {
+        let text = sql.to_ascii_lowercase();
+        let (first, rest) = first_word(&text);
+        let ends = words(rest).find_map(|word| match word.text {
+            "stdin" => Some(Self::In),
+            "stdout" => Some(Self::Out),
+            _ => None,
+        });
+        ends.filter(|_| first == "copy")
+    }
+}
+
 const QUERIES: [&str; 7] = ["select", "insert", "update", "delete", "merge", "with", "values"];
 const CONTROL: [&str; 8] = ["begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"];
 const SEQUENCES: [&str; 2] = ["currval", "lastval"];
@@ -382,7 +404,21 @@ fn after_comment(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, first_word};
+    use super::{Direction, Kind, first_word};
+
+    #[test]
+    fn the_direction_of_a_copy_is_told_from_its_end() {
+        for (sql, direction) in [
+            ("copy t from stdin", Some(Direction::In)),
+            ("/* a */ COPY t (a, b) FROM STDIN WITH (format csv)", Some(Direction::In)),
+            ("copy (select 1) to stdout", Some(Direction::Out)),
+            ("copy t to '/tmp/x'", None),
+            ("select 'stdin'", None),
+        ] {
+            assert_eq!(Direction::of_copy(sql), direction, "{sql}");
+        }
+    }
+
 
     #[test]
     fn the_first_word_is_found_behind_whatever_stands_before_it() {

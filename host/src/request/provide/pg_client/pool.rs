@@ -12,8 +12,8 @@
 //! The pool is deadpool's, with a manager of our own instead of deadpool-postgres': that one keeps statements
 //! without a bound, and hands an open transaction to the next user whatever its recycling method.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool::Runtime;
@@ -23,23 +23,20 @@ use deadpool::managed::{
 use lru::LruCache;
 use tokio::task::AbortHandle;
 use tokio_postgres::error::{Severity, SqlState};
-use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_util::task::TaskTracker;
 
 use crate::bindings::wharf::platform::pg_client::Error;
-use crate::config::{Config, DatabaseConfig};
+use crate::config::Config;
+use crate::database::{self, Address, ConnectError, LARGEST_MESSAGE, Opened, Place};
 use crate::error::chain;
 use crate::host::core;
 
 use super::statement::Prepared;
 
-/// Statements that stay prepared on one connection, the least recently used going first.
-const STATEMENTS: NonZeroUsize = const { NonZeroUsize::new(256).unwrap() };
 /// How long a request waits for a connection of its own core before it borrows: under full load most wait
 /// for less, and a borrowed connection costs two changes of threads a query.
 const OWN_PATIENCE: Duration = Duration::from_millis(10);
-/// How long cleaning up behind a request may take before its connection is cut.
-const CLEANUP: Duration = Duration::from_secs(5);
 
 /// One pool a core, or fewer.
 #[derive(Clone)]
@@ -51,23 +48,14 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn new(
-        database: &DatabaseConfig,
-        host: &Config,
-        cleanup: TaskTracker,
-    ) -> Result<Self, tokio_postgres::Error> {
-        let mut config: tokio_postgres::Config = database.url.parse()?;
-        // A peer that no longer acknowledges anything is found within the time that connecting may take.
-        config
-            .connect_timeout(database.connect_timeout)
-            .tcp_user_timeout(database.connect_timeout)
-            .keepalives_idle(Duration::from_secs(10));
-        let (cores, total) = (host.cores.get(), database.connections.get());
+    pub(super) fn new(address: &Address, host: &Config, cleanup: TaskTracker) -> Self {
+        let (cores, total) = (host.cores.get(), address.settings.connections.get());
         let share = |core: usize| total / cores + usize::from(core < total % cores);
         // With fewer connections than cores, some cores only ever borrow.
         let shares = (0..cores).map(share).filter(|share| *share > 0);
-        let pools = shares.map(|share| pool(config.clone(), share, database.connect_timeout));
-        Ok(Self { cores: pools.collect(), acquire: database.acquire_timeout, cleanup })
+        let address = Arc::new(address.clone());
+        let pools = shares.map(|share| pool(address.clone(), share));
+        Self { cores: pools.collect(), acquire: address.settings.acquire, cleanup }
     }
 
     /// A connection of this core; when none comes free soon, one borrowed from another core; else the first
@@ -104,17 +92,16 @@ impl Pools {
 
     fn leased(
         &self,
-        acquired: Result<Object<Connector>, PoolError<tokio_postgres::Error>>,
+        acquired: Result<Object<Connector>, PoolError<ConnectError>>,
     ) -> Result<Lease, Error> {
         acquired.map(|object| Lease::new(object, self.cleanup.clone())).map_err(pool_error)
     }
 }
 
-fn pool(config: tokio_postgres::Config, size: usize, create: Duration) -> managed::Pool<Connector> {
-    managed::Pool::builder(Connector(config))
+fn pool(address: Arc<Address>, size: usize) -> managed::Pool<Connector> {
+    managed::Pool::builder(Connector(address))
         .max_size(size)
         .runtime(Runtime::Tokio1)
-        .create_timeout(Some(create))
         .build()
         .expect("a runtime is given, which is all that can be missing")
 }
@@ -122,48 +109,58 @@ fn pool(config: tokio_postgres::Config, size: usize, create: Duration) -> manage
 async fn acquire(
     pool: &managed::Pool<Connector>,
     wait: Duration,
-) -> Result<Object<Connector>, PoolError<tokio_postgres::Error>> {
+) -> Result<Object<Connector>, PoolError<ConnectError>> {
     let timeouts = Timeouts { wait: Some(wait), ..pool.timeouts() };
     pool.timeout_get(&timeouts).await
 }
 
-fn pool_error(error: PoolError<tokio_postgres::Error>) -> Error {
+fn pool_error(error: PoolError<ConnectError>) -> Error {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => Error::PoolExhausted,
-        PoolError::Timeout(_) => Error::Unavailable("the database did not answer in time".to_owned()),
         PoolError::Backend(error) => {
             tracing::warn!(error = %chain(&error), "failed to connect to a database");
-            let why = error.as_db_error().map_or("the database cannot be reached", |db| db.message());
-            Error::Unavailable(why.to_owned())
+            Error::Unavailable(match &error {
+                ConnectError::Driver(driver) => {
+                    driver.as_db_error().map_or("the database cannot be reached", |db| db.message()).to_owned()
+                }
+                other => other.to_string(),
+            })
         }
         other => Error::Unavailable(other.to_string()),
     }
 }
 
 /// Opens connections; their driver tasks run where they were opened.
-pub(super) struct Connector(tokio_postgres::Config);
+pub(super) struct Connector(Arc<Address>);
 
 impl managed::Manager for Connector {
     type Type = Connection;
-    type Error = tokio_postgres::Error;
+    type Error = ConnectError;
 
-    async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
+    async fn create(&self) -> Result<Connection, ConnectError> {
         // Boxed, like all that is rare: its size is that of everything around it, and futures are moved.
-        let (client, driver) = Box::pin(self.0.connect(NoTls)).await?;
+        let Opened { client, driver, place, exceeded } = Box::pin(self.0.connect()).await?;
         let driver = tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(error = %chain(&error), "a database connection ended");
             }
         });
-        let driver = driver.abort_handle();
-        Ok(Connection { client, driver, statements: LruCache::new(STATEMENTS), cursors: 0 })
+        Ok(Connection {
+            client,
+            driver: driver.abort_handle(),
+            place,
+            exceeded,
+            statements: LruCache::new(self.0.settings.statements),
+            cursors: 0,
+            reset: self.0.settings.reset,
+        })
     }
 
     async fn recycle(
         &self,
         connection: &mut Connection,
         _: &Metrics,
-    ) -> RecycleResult<tokio_postgres::Error> {
+    ) -> RecycleResult<ConnectError> {
         if connection.client.is_closed() {
             return Err(RecycleError::message("the connection is closed"));
         }
@@ -176,9 +173,13 @@ pub(super) struct Connection {
     pub(super) client: Client,
     /// The driver waits for answers even when its client is gone; this ends it.
     driver: AbortHandle,
+    place: Place,
+    exceeded: Arc<AtomicBool>,
     pub(super) statements: LruCache<String, Arc<Prepared>>,
     /// Cursors declared so far, for their names.
     cursors: u64,
+    /// How long it may take to become clean.
+    reset: Duration,
 }
 
 /// What a request left of its connection.
@@ -233,6 +234,12 @@ impl Lease {
             // The name of a function of the server's, which is the same in every language.
             let replanned = db.routine() == Some("RevalidateCachedQuery");
             self.traces.stale = replanned || *db.code() == SqlState::INVALID_SQL_STATEMENT_NAME;
+        } else if self.connection()?.exceeded.load(Ordering::Relaxed) {
+            return Err(Error::LimitExceeded(format!(
+                "the server sent more than {} MiB at once, which ended the connection: read large values in \
+                 pieces (`substring`), or with `copy-out`",
+                LARGEST_MESSAGE >> 20
+            )));
         }
         Err(super::error::from_driver(&error))
     }
@@ -287,13 +294,12 @@ impl Drop for Lease {
             return drop(Object::take(object));
         };
         if busy {
-            let Connection { client, driver, .. } = Object::take(object);
-            let token = client.cancel_token();
-            drop(self.cleanup.spawn_on(cancel(token, driver), &runtime));
+            let connection = Object::take(object);
+            drop(self.cleanup.spawn_on(cancel(connection), &runtime));
             return;
         }
         let reset = async move {
-            if let Ok(Ok(())) = tokio::time::timeout(CLEANUP, reset(&object)).await {
+            if let Ok(Ok(())) = tokio::time::timeout(object.reset, reset(&object)).await {
                 return;
             }
             let connection = Object::take(object);
@@ -304,8 +310,11 @@ impl Drop for Lease {
 }
 
 /// Asks the server to cancel what runs; the connection ends once its answer has come, or is cut.
-async fn cancel(token: CancelToken, driver: AbortHandle) {
-    let asked = tokio::time::timeout(CLEANUP, token.cancel_query(NoTls)).await;
+async fn cancel(connection: Connection) {
+    let Connection { client, driver, place, reset, .. } = connection;
+    let token = client.cancel_token();
+    drop(client);
+    let asked = tokio::time::timeout(reset, database::cancel(&token, &place)).await;
     if !matches!(asked, Ok(Ok(()))) {
         tracing::warn!("failed to cancel a statement; its connection is cut");
         driver.abort();

@@ -6,14 +6,15 @@ use std::task::Poll;
 
 use futures_util::TryStreamExt;
 use futures_util::future::{MaybeDone, maybe_done};
-use tokio_postgres::{Client, Row, RowStream, Statement};
+use tokio_postgres::{Client, RowStream, Statement};
 
-use crate::bindings::wharf::platform::pg_client::{self, Column, Error, PgValue, RowSet};
+use crate::bindings::wharf::platform::pg_client::{self, Column, Error, PgValue};
 
 use super::budget::Budget;
-use super::convert::{self, Decoder, Encoded, Flaw};
-use super::kind::Kind;
+use super::convert::{self, Decoder, Encoded};
+use super::kind::{Direction, Kind};
 use super::pool::Lease;
+use super::rows::Rows;
 
 /// Longest text of a statement, and the longest that a connection keeps prepared.
 const LONGEST_SQL: usize = 1 << 20;
@@ -24,7 +25,7 @@ const LONGEST_PIPELINE: usize = 1_000;
 /// A statement that the server knows, and how its rows are read.
 pub(super) struct Prepared {
     pub(super) statement: Statement,
-    decoders: Vec<Decoder>,
+    pub(super) decoders: Vec<Decoder>,
     kind: Kind,
     only_reads: bool,
 }
@@ -74,6 +75,23 @@ impl Lease {
         self.prepare_as(sql, Kind::Clean).await
     }
 
+    /// Prepares COPY, which runs once and is not kept.
+    pub(super) async fn prepare_copy(
+        &mut self,
+        sql: &str,
+        direction: Direction,
+    ) -> Result<Arc<Prepared>, Error> {
+        check_text(sql)?;
+        if Direction::of_copy(sql) != Some(direction) {
+            let why = match direction {
+                Direction::In => "`copy-in` runs `copy ... from stdin`, and nothing else",
+                Direction::Out => "`copy-out` runs `copy ... to stdout`, and nothing else",
+            };
+            return Err(Error::InvalidArgument(why.to_owned()));
+        }
+        self.prepare_as(sql, Kind::Copy).await
+    }
+
     async fn prepare_as(&mut self, sql: &str, kind: Kind) -> Result<Arc<Prepared>, Error> {
         self.start();
         let prepared = self.connection()?.client.prepare(sql).await;
@@ -109,9 +127,9 @@ impl Lease {
 
     /// Runs one statement and reads its rows, within the limits of a result. A plan that a change of the
     /// schema made useless is made anew, once, outside of transactions: the server refused it before it ran.
-    pub(super) async fn query(&mut self, sql: &str, params: &[PgValue]) -> Result<RowSet, Error> {
+    pub(super) async fn query<R: Rows>(&mut self, sql: &str, params: &[PgValue]) -> Result<R::Set, Error> {
         let prepared = self.prepare(sql).await?;
-        let ran = self.run(&prepared, params).await;
+        let ran = self.run::<R>(&prepared, params).await;
         if !self.take_stale() {
             return ran;
         }
@@ -121,31 +139,35 @@ impl Lease {
         }
         let again = async {
             let prepared = self.prepare(sql).await?;
-            self.run(&prepared, params).await
+            self.run::<R>(&prepared, params).await
         };
         Box::pin(again).await
     }
 
     /// Runs what was prepared on this connection.
-    pub(super) async fn run(&mut self, prepared: &Prepared, params: &[PgValue]) -> Result<RowSet, Error> {
+    pub(super) async fn run<R: Rows>(
+        &mut self,
+        prepared: &Prepared,
+        params: &[PgValue],
+    ) -> Result<R::Set, Error> {
         let params = convert::encode_all(params, prepared.statement.params())?;
         self.note(prepared).await?;
         self.start();
-        let ran = run(&self.connection()?.client, prepared, &params).await;
+        let ran = run::<R>(&self.connection()?.client, prepared, &params).await;
         self.finish(ran)
     }
 
     /// Runs statements that were prepared before, sent together and answered in order.
-    pub(super) async fn pipeline(
+    pub(super) async fn pipeline<R: Rows>(
         &mut self,
         statements: &[Ready],
         around: Around,
-    ) -> Result<Vec<RowSet>, Error> {
+    ) -> Result<Vec<R::Set>, Error> {
         for (prepared, _) in statements {
             self.note(prepared).await?;
         }
         self.start();
-        let ran = exchange(&self.connection()?.client, statements, around).await;
+        let ran = exchange::<R>(&self.connection()?.client, statements, around).await;
         self.finish(ran)
     }
 
@@ -189,6 +211,14 @@ impl Lease {
 }
 
 fn check(sql: &str) -> Result<Kind, Error> {
+    check_text(sql)?;
+    match Kind::of(sql) {
+        Kind::Copy => Err(Error::InvalidArgument("COPY is run with `copy-in` and `copy-out`".to_owned())),
+        kind => Ok(kind),
+    }
+}
+
+fn check_text(sql: &str) -> Result<(), Error> {
     if sql.contains('\0') {
         return Err(Error::InvalidArgument("the statement has a NUL character".to_owned()));
     }
@@ -196,10 +226,7 @@ fn check(sql: &str) -> Result<Kind, Error> {
         let why = format!("the statement has {} bytes; at most {LONGEST_SQL} are taken", sql.len());
         return Err(Error::LimitExceeded(why));
     }
-    match Kind::of(sql) {
-        Kind::Copy => Err(Error::InvalidArgument("COPY is run with `copy-in` and `copy-out`".to_owned())),
-        kind => Ok(kind),
-    }
+    Ok(())
 }
 
 /// Why a statement gave no result.
@@ -219,13 +246,21 @@ async fn batch(client: &Client, sql: &str) -> Result<(), tokio_postgres::Error> 
     if sql.is_empty() { Ok(()) } else { client.batch_execute(sql).await }
 }
 
-async fn run(client: &Client, prepared: &Prepared, params: &[Encoded]) -> Result<RowSet, Failed> {
+async fn run<R: Rows>(
+    client: &Client,
+    prepared: &Prepared,
+    params: &[Encoded],
+) -> Result<R::Set, Failed> {
     let rows = client.query_raw(&prepared.statement, params).await.map_err(Failed::Driver)?;
-    collect(rows, prepared, &mut Budget::new()).await
+    collect::<R>(rows, prepared, &mut Budget::new()).await
 }
 
 /// Sends everything, then reads the answers in order.
-async fn exchange(client: &Client, statements: &[Ready], around: Around) -> Result<Vec<RowSet>, Failed> {
+async fn exchange<R: Rows>(
+    client: &Client,
+    statements: &[Ready],
+    around: Around,
+) -> Result<Vec<R::Set>, Failed> {
     let begin = if around == Around::Nothing { "" } else { "begin" };
     let commit = if around == Around::BeginCommit { "commit" } else { "" };
     let mut begin = Box::pin(maybe_done(batch(client, begin)));
@@ -242,7 +277,7 @@ async fn exchange(client: &Client, statements: &[Ready], around: Around) -> Resu
     send(commit.as_mut()).await;
     // A failed statement fails all behind it, COMMIT included: the first error is the one that tells.
     end(begin.as_mut()).await.map_err(Failed::Driver)?;
-    let results = collect_all(queries, statements).await;
+    let results = collect_all::<_, R>(queries, statements).await;
     if !matches!(results, Err(Failed::Own(_))) {
         let ended = end(commit.as_mut()).await;
         if results.is_ok() {
@@ -267,30 +302,34 @@ async fn end<F: Future>(mut query: Pin<&mut MaybeDone<F>>) -> F::Output {
 }
 
 /// Reads the answers in order, within one budget.
-async fn collect_all<F>(
+async fn collect_all<F, R>(
     queries: Vec<Pin<Box<MaybeDone<F>>>>,
     statements: &[Ready],
-) -> Result<Vec<RowSet>, Failed>
+) -> Result<Vec<R::Set>, Failed>
 where
     F: Future<Output = Result<RowStream, tokio_postgres::Error>>,
+    R: Rows,
 {
     let (mut results, mut budget) = (Vec::with_capacity(statements.len()), Budget::new());
     for (mut query, (prepared, _)) in queries.into_iter().zip(statements) {
         let rows = end(query.as_mut()).await.map_err(Failed::Driver)?;
-        results.push(collect(rows, prepared, &mut budget).await?);
+        results.push(collect::<R>(rows, prepared, &mut budget).await?);
     }
     Ok(results)
 }
 
-async fn collect(rows: RowStream, prepared: &Prepared, budget: &mut Budget) -> Result<RowSet, Failed> {
+async fn collect<R: Rows>(
+    rows: RowStream,
+    prepared: &Prepared,
+    budget: &mut Budget,
+) -> Result<R::Set, Failed> {
     let mut rows = pin!(rows);
-    let mut out = Vec::new();
+    let mut out = R::new();
     while let Some(row) = rows.try_next().await.map_err(Failed::Driver)? {
-        budget.row()?;
-        out.push(prepared.decode(&row, budget)?);
+        out.push(&row, prepared, budget)?;
     }
     let affected = rows.rows_affected().unwrap_or(0);
-    Ok(RowSet { columns: prepared.columns(), rows: out, affected })
+    Ok(out.finish(prepared, affected))
 }
 
 impl Prepared {
@@ -302,22 +341,5 @@ impl Prepared {
         let column =
             |c: &tokio_postgres::Column| Column { name: c.name().to_owned(), type_oid: c.type_().oid() };
         self.statement.columns().iter().map(column).collect()
-    }
-
-    fn decode(&self, row: &Row, budget: &mut Budget) -> Result<Vec<PgValue>, Error> {
-        let mut values = Vec::with_capacity(self.decoders.len());
-        for (index, decoder) in self.decoders.iter().enumerate() {
-            match decoder.decode(row, index, budget) {
-                Ok(value) => values.push(value),
-                Err(Flaw::TooLarge) => budget.bytes(usize::MAX)?,
-                Err(Flaw::Malformed) => {
-                    let name = row.columns().get(index).map_or("?", |column| column.name());
-                    return Err(Error::Other(format!(
-                        "the server sent a malformed value in column `{name}`"
-                    )));
-                }
-            }
-        }
-        Ok(values)
     }
 }

@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 use wasmtime::component::Resource;
 
 use crate::bindings::wharf::platform::pg_client::{
-    Error, HostTransaction, Isolation, PgValue, RowSet, Statement, TransactionOptions,
+    Error, HostTransaction, Isolation, PgValue, RawRowSet, RawRows, RowSet, Statement, TransactionOptions,
 };
 use crate::request::RequestState;
 
 use super::pool::{Lease, Pools};
+use super::rows::{Dropped, Rows, Values};
 use super::statement::Around;
-use super::{Answer, CopyReader, CopyWriter, Cursor, error, no_copy, within};
+use super::{Answer, CopyReader, CopyWriter, Cursor, copy, error, within};
 
 /// A transaction, or a savepoint inside one.
 pub struct Transaction {
@@ -87,7 +88,18 @@ impl Session {
         result
     }
 
-    fn left(&self) -> Option<Duration> {
+    /// Hands out the connection, until it is put back.
+    pub(super) async fn lend(&self, serial: u64) -> Result<Lease, Error> {
+        let (mut lease, abandoned) = self.take(serial)?;
+        let call = pin!(async move {
+            undo_abandoned(&mut lease, abandoned).await?;
+            Ok(lease)
+        });
+        within(self.left(), call).await.inspect_err(|_| self.state().open.clear())
+    }
+
+    /// What is left of the transaction's own time.
+    pub(super) fn left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
@@ -100,7 +112,8 @@ impl Session {
         Ok((lease, state.abandoned.take()))
     }
 
-    fn put(&self, lease: Lease, error: Option<&Error>) {
+    /// Takes the connection back; one that is busy ends the transaction.
+    pub(super) fn put(&self, lease: Lease, error: Option<&Error>) {
         let mut state = self.state();
         if lease.is_busy() {
             state.open.clear();
@@ -144,6 +157,22 @@ impl Transaction {
 
     pub(super) fn session(&self) -> (&Arc<Session>, u64) {
         (&self.session, self.serial)
+    }
+
+    async fn query<R: Rows>(&self, sql: &str, params: &[PgValue]) -> Result<R::Set, Error> {
+        self.run(async |lease| lease.query::<R>(sql, params).await).await
+    }
+
+    async fn pipeline<R: Rows>(&self, statements: &[Statement]) -> Result<Vec<R::Set>, Error> {
+        let run = self.run(async |lease| {
+            let ready = lease.prepare_all(statements).await?;
+            let ran = lease.pipeline::<R>(&ready, Around::Nothing).await;
+            if lease.take_stale() {
+                lease.forget(statements.iter().map(|statement| statement.sql.as_str()))?;
+            }
+            ran
+        });
+        run.await
     }
 
     async fn savepoint(&self) -> Result<Self, Error> {
@@ -237,8 +266,7 @@ impl HostTransaction for RequestState {
         sql: String,
         params: Vec<PgValue>,
     ) -> Answer<RowSet> {
-        let transaction = self.table.get(&transaction)?;
-        Ok(transaction.run(async |lease| lease.query(&sql, &params).await).await)
+        Ok(self.table.get(&transaction)?.query::<Values>(&sql, &params).await)
     }
 
     async fn execute(
@@ -247,8 +275,7 @@ impl HostTransaction for RequestState {
         sql: String,
         params: Vec<PgValue>,
     ) -> Answer<u64> {
-        let rows = HostTransaction::query(self, transaction, sql, params).await?;
-        Ok(rows.map(|rows| rows.affected))
+        Ok(self.table.get(&transaction)?.query::<Dropped>(&sql, &params).await)
     }
 
     async fn pipeline(
@@ -256,16 +283,24 @@ impl HostTransaction for RequestState {
         transaction: Resource<Transaction>,
         statements: Vec<Statement>,
     ) -> Answer<Vec<RowSet>> {
-        let transaction = self.table.get(&transaction)?;
-        let run = transaction.run(async |lease| {
-            let ready = lease.prepare_all(&statements).await?;
-            let ran = lease.pipeline(&ready, Around::Nothing).await;
-            if lease.take_stale() {
-                lease.forget(statements.iter().map(|statement| statement.sql.as_str()))?;
-            }
-            ran
-        });
-        Ok(run.await)
+        Ok(self.table.get(&transaction)?.pipeline::<Values>(&statements).await)
+    }
+
+    async fn query_raw(
+        &mut self,
+        transaction: Resource<Transaction>,
+        sql: String,
+        params: Vec<PgValue>,
+    ) -> Answer<RawRowSet> {
+        Ok(self.table.get(&transaction)?.query::<RawRows>(&sql, &params).await)
+    }
+
+    async fn pipeline_raw(
+        &mut self,
+        transaction: Resource<Transaction>,
+        statements: Vec<Statement>,
+    ) -> Answer<Vec<RawRowSet>> {
+        Ok(self.table.get(&transaction)?.pipeline::<RawRows>(&statements).await)
     }
 
     async fn cursor(
@@ -281,12 +316,30 @@ impl HostTransaction for RequestState {
         })
     }
 
-    async fn copy_in(&mut self, _: Resource<Transaction>, _: String) -> Answer<Resource<CopyWriter>> {
-        Ok(Err(no_copy()))
+    async fn copy_in(
+        &mut self,
+        transaction: Resource<Transaction>,
+        sql: String,
+    ) -> Answer<Resource<CopyWriter>> {
+        let transaction = self.table.get(&transaction)?;
+        let opened = async { CopyWriter::open(copy::from_transaction(transaction).await?, &sql).await };
+        Ok(match opened.await {
+            Ok(writer) => Ok(self.table.push(writer)?),
+            Err(error) => Err(error),
+        })
     }
 
-    async fn copy_out(&mut self, _: Resource<Transaction>, _: String) -> Answer<Resource<CopyReader>> {
-        Ok(Err(no_copy()))
+    async fn copy_out(
+        &mut self,
+        transaction: Resource<Transaction>,
+        sql: String,
+    ) -> Answer<Resource<CopyReader>> {
+        let transaction = self.table.get(&transaction)?;
+        let opened = async { CopyReader::open(copy::from_transaction(transaction).await?, &sql).await };
+        Ok(match opened.await {
+            Ok(reader) => Ok(self.table.push(reader)?),
+            Err(error) => Err(error),
+        })
     }
 
     async fn savepoint(&mut self, transaction: Resource<Transaction>) -> Answer<Resource<Transaction>> {

@@ -1,13 +1,14 @@
 //! Columns of a row: wire bytes to values.
 
 use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, Kind, Type};
+use tokio_postgres::types::{Kind, Type};
 
 use crate::bindings::wharf::platform::pg_client::{
     ArrayValue, Dimension, Interval, PgValue, RangeBounds, RangeValue, RawValue, Scalar, TimeTz,
 };
 
 use super::super::budget::Budget;
+use super::super::rows::Wire;
 use super::{EPOCH_DAYS, EPOCH_MICROS, network, numeric};
 
 /// Dimensions of one array: the server's own bound.
@@ -276,19 +277,6 @@ impl<'a> Reader<'a> {
 
     fn end<T>(&self, value: T) -> Option<T> {
         self.0.is_empty().then_some(value)
-    }
-}
-
-/// A column's bytes, whatever its type.
-struct Wire<'a>(&'a [u8]);
-
-impl<'a> FromSql<'a> for Wire<'a> {
-    fn from_sql(_: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(bytes))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
     }
 }
 

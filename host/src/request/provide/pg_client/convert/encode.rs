@@ -57,6 +57,19 @@ pub(crate) fn encode_all(params: &[PgValue], types: &[Type]) -> Result<Vec<Encod
     params.iter().zip(types).enumerate().map(encode).collect()
 }
 
+/// Why values of one of the contract's cases, e.g. `int8` or `text[]`, do not fit a parameter of a type.
+/// A number that fits only sometimes is found to fit; so is every case that is not known.
+pub(crate) fn misfit(case: &str, ty: &Type) -> Option<String> {
+    let sample = match case.strip_suffix("[]") {
+        Some(element) => {
+            let elements = vec![literal::sample(element)?];
+            PgValue::Array(ArrayValue { element_oid: 0, dimensions: Vec::new(), elements })
+        }
+        None => PgValue::Scalar(literal::sample(case)?),
+    };
+    encode(&sample, ty).err()
+}
+
 /// Why a value does not fit its parameter.
 type Misfit = String;
 
@@ -277,6 +290,24 @@ mod tests {
         let array = PgValue::Array(ArrayValue { element_oid: 0, dimensions: vec![], elements });
         let encoded = encode_all(&[array], &[Type::NUMERIC_ARRAY]).unwrap();
         assert_eq!(encoded, [Encoded::Text("{\"1.5\",NULL}".into())]);
+    }
+
+    #[test]
+    fn cases_are_compared_with_types() {
+        for (case, ty, fits) in [
+            ("int8", Type::INT4, true),
+            ("int8", Type::TEXT, false),
+            ("text", Type::DATE, true),
+            ("text", Type::BYTEA, false),
+            ("boolean", Type::INT4, false),
+            ("text[]", Type::TEXT_ARRAY, true),
+            ("text[]", Type::TEXT, false),
+            ("text", Type::TEXT_ARRAY, true),
+            ("int8", Type::INT8_ARRAY, false),
+            ("any", Type::INT4, true),
+        ] {
+            assert_eq!(super::misfit(case, &ty).is_none(), fits, "{case} for {ty}");
+        }
     }
 
     #[test]

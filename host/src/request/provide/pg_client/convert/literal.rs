@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::bindings::wharf::platform::pg_client::{ArrayValue, RangeBounds, RangeValue, Scalar};
+use crate::bindings::wharf::platform::pg_client::{
+    ArrayValue, Interval, RangeBounds, RangeValue, Scalar, TimeTz,
+};
 
 /// The text form, where the contract's value is one or a number.
 pub(super) fn of(scalar: &Scalar) -> Option<String> {
@@ -57,6 +59,36 @@ pub(super) fn name(scalar: &Scalar) -> &'static str {
         Scalar::Macaddr(_) => "a MAC address",
         Scalar::Raw(_) => "a raw value",
     }
+}
+
+/// A value of a case, by the case's name; none for a name that is not one.
+pub(super) fn sample(case: &str) -> Option<Scalar> {
+    let text = String::new;
+    Some(match case {
+        "boolean" => Scalar::Boolean(true),
+        "int2" => Scalar::Int2(1),
+        "int4" => Scalar::Int4(1),
+        "int8" => Scalar::Int8(1),
+        "oid" => Scalar::Oid(1),
+        "float4" => Scalar::Float4(1.0),
+        "float8" => Scalar::Float8(1.0),
+        "numeric" => Scalar::Numeric(text()),
+        "text" => Scalar::Text(text()),
+        "bytea" => Scalar::Bytea(Vec::new()),
+        "uuid" => Scalar::Uuid(text()),
+        "json" => Scalar::Json(text()),
+        "jsonb" => Scalar::Jsonb(text()),
+        "date" => Scalar::Date(0),
+        "time" => Scalar::Time(0),
+        "timetz" => Scalar::Timetz(TimeTz { micros: 0, offset_secs: 0 }),
+        "timestamp" => Scalar::Timestamp(0),
+        "timestamptz" => Scalar::Timestamptz(0),
+        "interval" => Scalar::Interval(Interval { months: 0, days: 0, micros: 0 }),
+        "inet" => Scalar::Inet(text()),
+        "cidr" => Scalar::Cidr(text()),
+        "macaddr" => Scalar::Macaddr(text()),
+        _ => return None,
+    })
 }
 
 /// Dimensions of one array: the server's own bound. `nested` calls itself once for each.
