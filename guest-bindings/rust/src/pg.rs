@@ -24,29 +24,39 @@
 //! ```
 //!
 //! Parameters are converted to the types that the statement expects. What a column becomes is up to
-//! [`FromPg`]: integers widen (an `int4` reads as `i64`), `null` needs an `Option`, arrays become `Vec`s.
+//! [`FromPg`]: integers widen (an `int4` reads as `i64`), `null` needs an `Option`, arrays become `Vec`s. Rows stay
+//! as the server sent them; a column is read when it is asked for, and nothing is made of the others.
 
+mod array;
+mod block;
 mod client;
+mod composite;
 mod convert;
 mod cursor;
 mod external;
 mod pipeline;
 mod queries;
+mod range;
 mod rows;
 mod transaction;
 mod types;
+mod wire;
 
+pub use array::Array;
 pub use client::PgClient;
+pub use composite::Composite;
 pub use convert::{FromPg, Mismatch, ToPg};
 pub use cursor::Cursor;
 pub use pipeline::Pipeline;
 pub use queries::Queries;
+pub use range::{Multirange, Range};
 pub use rows::{ColumnIndex, FromRow, Row, Rows};
 pub use transaction::{Transaction, TransactionOptions};
 #[cfg(feature = "json")]
 pub use types::Json;
 pub use types::{Label, Numeric, TimeOfDay, Untyped, Uuid};
 pub use wharf_guest_macros::FromRow;
+pub use wire::WireValue;
 
 pub use crate::bindings::wharf::platform::pg_client::{
     ArrayValue, Column, Dimension, Interval, Isolation, PgValue, RangeBounds, RangeValue, RawValue, Scalar,

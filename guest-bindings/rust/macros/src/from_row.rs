@@ -1,4 +1,4 @@
-//! `#[derive(FromRow)]`: takes each field out of its column.
+//! `#[derive(FromRow)]`: reads each field from its column.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -8,7 +8,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
         return Err(Error::new_spanned(&input.ident, "`FromRow` is for structs: an enum has no columns"));
     };
-    let values = data.fields.iter().enumerate().map(|(index, field)| take(index, field));
+    let values = data.fields.iter().enumerate().map(|(index, field)| read(index, field));
     let values = values.collect::<syn::Result<Vec<_>>>()?;
     let built = match &data.fields {
         Fields::Named(_) => quote!(Self { #(#values),* }),
@@ -27,7 +27,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(quote! {
         #[automatically_derived]
         impl #implementation ::wharf_guest::pg::FromRow for #name #types #bounds {
-            fn from_row(mut #row: ::wharf_guest::pg::Row) -> ::wharf_guest::Result<Self> {
+            fn from_row(#row: ::wharf_guest::pg::Row) -> ::wharf_guest::Result<Self> {
                 ::core::result::Result::Ok(#built)
             }
         }
@@ -35,16 +35,16 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
 }
 
 /// The expression for one field.
-fn take(index: usize, field: &Field) -> syn::Result<TokenStream> {
+fn read(index: usize, field: &Field) -> syn::Result<TokenStream> {
     let options = Options::of(field)?;
     let Some(ident) = &field.ident else {
-        return Ok(quote!(row.take(#index)?));
+        return Ok(quote!(row.get(#index)?));
     };
     let column = options.rename.unwrap_or_else(|| ident.unraw().to_string());
     Ok(if options.default {
-        quote!(#ident: if row.has(#column) { row.take_near(#column, #index)? } else { ::core::default::Default::default() })
+        quote!(#ident: if row.has(#column) { row.get_near(#column, #index)? } else { ::core::default::Default::default() })
     } else {
-        quote!(#ident: row.take_near(#column, #index)?)
+        quote!(#ident: row.get_near(#column, #index)?)
     })
 }
 
@@ -90,10 +90,10 @@ mod tests {
     #[test]
     fn fields_are_taken_by_name_or_position() {
         let named = expanded(r#"struct A { id: i64, #[pg(rename = "type")] kind: String, r#ref: i32 }"#);
-        assert!(named.contains(r#"take_near ("id" , 0usize)"#), "{named}");
-        assert!(named.contains(r#"kind : row . take_near ("type" , 1usize)"#), "{named}");
-        assert!(named.contains(r#"take_near ("ref" , 2usize)"#), "{named}");
-        assert!(expanded("struct A(i64, String);").contains("row . take (1usize)"));
+        assert!(named.contains(r#"get_near ("id" , 0usize)"#), "{named}");
+        assert!(named.contains(r#"kind : row . get_near ("type" , 1usize)"#), "{named}");
+        assert!(named.contains(r#"get_near ("ref" , 2usize)"#), "{named}");
+        assert!(expanded("struct A(i64, String);").contains("row . get (1usize)"));
     }
 
     #[test]

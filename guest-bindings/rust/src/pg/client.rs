@@ -90,7 +90,7 @@ impl PgClient {
     }
 }
 
-queries!(PgClient);
+queries!(PgClient, query_raw, pipeline_raw, super::Rows::raw);
 
 /// Whole milliseconds, at least one: zero would mean something else.
 pub(super) fn millis(span: Duration) -> u32 {

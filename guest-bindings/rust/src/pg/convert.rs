@@ -1,6 +1,7 @@
 //! Between Rust's types and the contract's values.
 
-use super::{ArrayValue, Dimension, Interval, PgValue, Scalar, TimeTz};
+use super::wire::{self, Elements, fixed, oid};
+use super::{ArrayValue, Dimension, Interval, PgValue, Scalar, TimeTz, WireValue};
 use std::{borrow::Cow, net::IpAddr};
 
 /// A parameter of a statement.
@@ -27,6 +28,18 @@ pub trait ToPg {
 }
 
 /// What a column can be turned into.
+///
+/// ```
+/// use wharf_guest::pg::{FromPg, Mismatch, PgValue};
+///
+/// struct UserId(i64);
+///
+/// impl FromPg for UserId {
+///     fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
+///         i64::from_pg(value).map(Self)
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a Postgres column",
     label = "implements no `FromPg`",
@@ -38,6 +51,15 @@ pub trait FromPg: Sized {
     /// # Errors
     /// When the value is of another type, or null.
     fn from_pg(value: PgValue) -> Result<Self, Mismatch>;
+
+    /// The same from the bytes that the server sent. Worth overriding only to save the value in between;
+    /// whatever it cannot read is left to [`from_pg`](Self::from_pg).
+    ///
+    /// # Errors
+    /// As [`from_pg`](Self::from_pg), and when the bytes are not of their type.
+    fn from_wire(value: WireValue<'_>) -> Result<Self, Mismatch> {
+        Self::from_pg(value.decode()?)
+    }
 }
 
 /// A value is not what was asked for.
@@ -102,9 +124,11 @@ fn scalar_name(scalar: &Scalar) -> &'static str {
     }
 }
 
-/// Implements `ToPg` for a type and a case of `Scalar`, and `FromPg` for the cases that it reads.
+/// Implements `ToPg` for a type and a case of `Scalar`, and `FromPg` for the cases that it reads. Those after
+/// the semicolon are read from the wire without a value in between.
 macro_rules! scalar {
-    ($type:ty, $name:literal, $value:ident => $to:expr, $($case:pat => $from:expr),+) => {
+    ($type:ty, $name:literal, $value:ident => $to:expr, $($case:pat => $from:expr),+
+        $(; $($oid:pat => $read:expr),+)?) => {
         impl $crate::pg::ToPg for $type {
             fn to_pg(&self) -> $crate::pg::PgValue {
                 let $value = self;
@@ -119,25 +143,83 @@ macro_rules! scalar {
                     other => Err($crate::pg::Mismatch::new($name, &other)),
                 }
             }
+
+            $(
+                fn from_wire(value: $crate::pg::WireValue<'_>) -> Result<Self, $crate::pg::Mismatch> {
+                    let bytes = value.bytes.unwrap_or_default();
+                    let read: Option<Self> = match value.type_oid {
+                        _ if value.bytes.is_none() => None,
+                        $($oid => $read(bytes),)+
+                        _ => None,
+                    };
+                    // What is wrong, or another case, is found out the long way.
+                    read.map_or_else(|| Self::from_pg(value.decode()?), Ok)
+                }
+            )?
         }
     };
 }
 pub(super) use scalar;
 
-scalar!(bool, "bool", v => Scalar::Boolean(*v), Scalar::Boolean(v) => v);
-scalar!(i16, "i16", v => Scalar::Int2(*v), Scalar::Int2(v) => v);
-scalar!(i32, "i32", v => Scalar::Int4(*v), Scalar::Int2(v) => v.into(), Scalar::Int4(v) => v);
+/// Reads a number of a fixed size and widens it.
+macro_rules! number {
+    ($type:ty) => {
+        |bytes| fixed(bytes).map(|bytes| <$type>::from_be_bytes(bytes).into())
+    };
+}
+
+scalar!(bool, "bool", v => Scalar::Boolean(*v), Scalar::Boolean(v) => v; oid::BOOL => wire::bool);
+scalar!(i16, "i16", v => Scalar::Int2(*v), Scalar::Int2(v) => v; oid::INT2 => number!(i16));
+scalar!(i32, "i32", v => Scalar::Int4(*v), Scalar::Int2(v) => v.into(), Scalar::Int4(v) => v;
+    oid::INT4 => number!(i32), oid::INT2 => number!(i16));
 scalar!(i64, "i64", v => Scalar::Int8(*v),
-    Scalar::Int2(v) => v.into(), Scalar::Int4(v) => v.into(), Scalar::Int8(v) => v, Scalar::Oid(v) => v.into());
-scalar!(u32, "u32 (an oid)", v => Scalar::Oid(*v), Scalar::Oid(v) => v);
-scalar!(f32, "f32", v => Scalar::Float4(*v), Scalar::Float4(v) => v);
-scalar!(f64, "f64", v => Scalar::Float8(*v), Scalar::Float4(v) => v.into(), Scalar::Float8(v) => v);
-scalar!(String, "String", v => Scalar::Text(v.clone()),
-    Scalar::Text(v) | Scalar::Numeric(v) | Scalar::Uuid(v) | Scalar::Json(v) | Scalar::Jsonb(v)
-        | Scalar::Inet(v) | Scalar::Cidr(v) | Scalar::Macaddr(v) => v);
-scalar!(Vec<u8>, "Vec<u8> (a bytea)", v => Scalar::Bytea(v.clone()), Scalar::Bytea(v) => v);
+    Scalar::Int2(v) => v.into(), Scalar::Int4(v) => v.into(), Scalar::Int8(v) => v, Scalar::Oid(v) => v.into();
+    oid::INT8 => number!(i64), oid::INT4 => number!(i32), oid::INT2 => number!(i16), oid::OID => number!(u32));
+scalar!(u32, "u32 (an oid)", v => Scalar::Oid(*v), Scalar::Oid(v) => v; oid::OID => number!(u32));
+scalar!(f32, "f32", v => Scalar::Float4(*v), Scalar::Float4(v) => v; oid::FLOAT4 => number!(f32));
+scalar!(f64, "f64", v => Scalar::Float8(*v), Scalar::Float4(v) => v.into(), Scalar::Float8(v) => v;
+    oid::FLOAT8 => number!(f64), oid::FLOAT4 => number!(f32));
+scalar!(Vec<u8>, "Vec<u8> (a bytea)", v => Scalar::Bytea(v.clone()), Scalar::Bytea(v) => v;
+    oid::BYTEA => |bytes: &[u8]| Some(bytes.to_vec()));
 scalar!(Interval, "Interval", v => Scalar::Interval(*v), Scalar::Interval(v) => v);
 scalar!(TimeTz, "TimeTz", v => Scalar::Timetz(*v), Scalar::Timetz(v) => v);
+
+impl ToPg for String {
+    fn to_pg(&self) -> PgValue {
+        self.as_str().to_pg()
+    }
+}
+
+impl FromPg for String {
+    fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
+        match value {
+            PgValue::Scalar(
+                Scalar::Text(text)
+                | Scalar::Numeric(text)
+                | Scalar::Uuid(text)
+                | Scalar::Json(text)
+                | Scalar::Jsonb(text)
+                | Scalar::Inet(text)
+                | Scalar::Cidr(text)
+                | Scalar::Macaddr(text),
+            ) => Ok(text),
+            other => user_text(&other, "String"),
+        }
+    }
+
+    fn from_wire(value: WireValue<'_>) -> Result<Self, Mismatch> {
+        value.text().map_or_else(|| Self::from_pg(value.decode()?), |text| Ok(text.to_owned()))
+    }
+}
+
+/// The text of a type that the database defines: an enum's label, a citext.
+pub(super) fn user_text(value: &PgValue, expected: &'static str) -> Result<String, Mismatch> {
+    match value {
+        PgValue::Scalar(Scalar::Raw(raw)) => WireValue::from(raw).text().map(str::to_owned),
+        _ => None,
+    }
+    .ok_or_else(|| Mismatch::new(expected, value))
+}
 
 impl ToPg for IpAddr {
     fn to_pg(&self) -> PgValue {
@@ -191,6 +273,10 @@ impl<T: FromPg> FromPg for Option<T> {
             PgValue::Scalar(Scalar::Null) => Ok(None),
             value => T::from_pg(value).map(Some),
         }
+    }
+
+    fn from_wire(value: WireValue<'_>) -> Result<Self, Mismatch> {
+        value.bytes.is_some().then(|| T::from_wire(value)).transpose()
     }
 }
 
@@ -254,15 +340,32 @@ fn dimension(length: usize) -> Dimension {
     Dimension { length: u32::try_from(length).unwrap_or(u32::MAX), lower_bound: 1 }
 }
 
+/// What a `Vec` wants.
+const FLAT: &str = "Vec (an array of one dimension)";
+
 impl<T: FromPg> FromPg for Vec<T> {
     fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
         match value {
             PgValue::Array(array) if array.dimensions.len() <= 1 => {
                 array.elements.into_iter().map(|element| T::from_pg(PgValue::Scalar(element))).collect()
             }
-            other => Err(Mismatch::new("Vec (an array of one dimension)", &other)),
+            PgValue::Scalar(Scalar::Raw(raw)) => Self::from_wire(WireValue::from(&raw)),
+            other => Err(Mismatch::new(FLAT, &other)),
         }
     }
+
+    /// Also reads arrays of types that the database defines (enums, composites), whose bytes tell what they are.
+    fn from_wire(value: WireValue<'_>) -> Result<Self, Mismatch> {
+        match elements(value) {
+            Some(elements) if elements.dimensions.len() <= 1 => elements.map(T::from_wire).collect(),
+            _ => Err(value.mismatch(FLAT)),
+        }
+    }
+}
+
+/// The elements of a value that may be an array, if it is one.
+pub(super) fn elements(value: WireValue<'_>) -> Option<Elements<'_>> {
+    value.bytes.filter(|_| oid::may_be_array(value.type_oid)).and_then(Elements::of)
 }
 
 #[cfg(test)]

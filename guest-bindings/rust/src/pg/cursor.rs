@@ -1,7 +1,8 @@
 //! Results too large for one call, read in batches.
 
-use super::{Column, Row};
-use crate::{Result, bindings::wharf::platform::pg_client};
+use super::{Column, Row, Rows, block::Block};
+use crate::Result;
+use crate::bindings::wharf::platform::pg_client::{self, RawRows};
 use std::{fmt, sync::Arc};
 
 /// Rows to fetch at once when nothing else is asked for.
@@ -21,14 +22,15 @@ pub struct Cursor {
     raw: pg_client::Cursor,
     columns: Arc<[Column]>,
     batch: u32,
-    fetched: std::vec::IntoIter<Vec<super::PgValue>>,
+    fetched: Rows,
     ended: bool,
 }
 
 impl Cursor {
     pub(super) fn new(raw: pg_client::Cursor) -> Self {
-        let columns = raw.columns().into();
-        Self { raw, columns, batch: BATCH, fetched: Vec::new().into_iter(), ended: false }
+        let columns: Arc<[Column]> = raw.columns().into();
+        let fetched = Rows::new(Block::made(Arc::clone(&columns), Vec::new()), 0);
+        Self { raw, columns, batch: BATCH, fetched, ended: false }
     }
 
     /// The same, fetching this many rows at once: 1 to 10,000, by default 256.
@@ -49,22 +51,21 @@ impl Cursor {
     /// # Errors
     /// When the statement fails; there are no rows after that.
     pub fn next_batch(&mut self) -> Result<Vec<Row>> {
-        let mut rows: Vec<_> = self.fetched.by_ref().collect();
-        if rows.is_empty() {
-            rows = self.fetch()?;
+        if self.fetched.len() == 0 {
+            self.fetched = self.fetch()?;
         }
-        Ok(rows.into_iter().map(|values| Row::new(Arc::clone(&self.columns), values)).collect())
+        Ok(self.fetched.by_ref().collect())
     }
 
-    fn fetch(&mut self) -> Result<Vec<Vec<super::PgValue>>> {
-        if self.ended {
-            return Ok(Vec::new());
+    fn fetch(&mut self) -> Result<Rows> {
+        let mut rows = RawRows { count: 0, bytes: Vec::new() };
+        if !self.ended {
+            // Assume the worst, so that an error is the end.
+            self.ended = true;
+            rows = self.raw.next_raw(self.batch)?;
+            self.ended = rows.count == 0;
         }
-        // Assume the worst, so that an error is the end.
-        self.ended = true;
-        let rows = self.raw.next(self.batch)?;
-        self.ended = rows.is_empty();
-        Ok(rows)
+        Ok(Rows::new(Block::raw(Arc::clone(&self.columns), rows)?, 0))
     }
 }
 
@@ -74,11 +75,11 @@ impl Iterator for Cursor {
     fn next(&mut self) -> Option<Result<Row>> {
         if self.fetched.len() == 0 {
             match self.fetch() {
-                Ok(rows) => self.fetched = rows.into_iter(),
+                Ok(rows) => self.fetched = rows,
                 Err(error) => return Some(Err(error)),
             }
         }
-        self.fetched.next().map(|values| Ok(Row::new(Arc::clone(&self.columns), values)))
+        self.fetched.next().map(Ok)
     }
 }
 

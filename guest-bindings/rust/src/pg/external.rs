@@ -2,7 +2,8 @@
 
 #[cfg(feature = "uuid")]
 mod uuid {
-    use crate::pg::{FromPg, Mismatch, PgValue, Scalar, ToPg};
+    use crate::pg::wire::{fixed, oid};
+    use crate::pg::{FromPg, Mismatch, PgValue, Scalar, ToPg, WireValue};
     use ::uuid::Uuid;
 
     impl ToPg for Uuid {
@@ -18,6 +19,13 @@ mod uuid {
                 _ => None,
             }
             .ok_or_else(|| Mismatch::new("Uuid", &value))
+        }
+
+        fn from_wire(value: WireValue<'_>) -> Result<Self, Mismatch> {
+            match value.bytes.filter(|_| value.type_oid == oid::UUID).and_then(fixed) {
+                Some(bytes) => Ok(Self::from_bytes(bytes)),
+                None => Self::from_pg(value.decode()?),
+            }
         }
     }
 }

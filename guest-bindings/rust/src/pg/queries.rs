@@ -87,16 +87,17 @@ pub trait Queries {
     /// # Errors
     /// As [`query_one`](Self::query_one), and for a value that does not fit.
     fn query_value<T: FromPg>(&self, sql: &str, params: &[&dyn ToPg]) -> Result<T> {
-        self.query_one(sql, params)?.take(0)
+        self.query_one(sql, params)?.get(0)
     }
 }
 
-/// Implements the trait by a resource of the contract, and its functions as methods of the type's own.
+/// Implements the trait by a resource of the contract, and its functions as methods of the type's own. Rows are
+/// made by `$rows` of what the resource's functions `$query` and `$pipeline` give.
 macro_rules! queries {
-    ($type:ty) => {
+    ($type:ty, $query:ident, $pipeline:ident, $rows:expr) => {
         impl $crate::pg::Queries for $type {
             fn query(&self, sql: &str, params: &[&dyn $crate::pg::ToPg]) -> $crate::Result<$crate::pg::Rows> {
-                Ok($crate::pg::Rows::new(self.raw().query(sql, &$crate::pg::queries::values(params))?))
+                $rows(self.raw().$query(sql, &$crate::pg::queries::values(params))?)
             }
 
             fn execute(&self, sql: &str, params: &[&dyn $crate::pg::ToPg]) -> $crate::Result<u64> {
@@ -104,8 +105,7 @@ macro_rules! queries {
             }
 
             fn pipeline(&self, statements: $crate::pg::Pipeline) -> $crate::Result<Vec<$crate::pg::Rows>> {
-                let results = self.raw().pipeline(statements.statements())?;
-                Ok(results.into_iter().map($crate::pg::Rows::new).collect())
+                self.raw().$pipeline(statements.statements())?.into_iter().map($rows).collect()
             }
 
             fn cursor(

@@ -1,18 +1,19 @@
-//! What a query gave: rows whose columns are read by name or position.
+//! What a query gave: rows whose columns are read by name or position, each when it is asked for.
 
-use super::{Column, FromPg, PgValue, Scalar};
-use crate::{ColumnError, ErrorKind, Result, bindings::wharf::platform::pg_client::RowSet};
-use std::{fmt, sync::Arc};
+use super::{Column, FromPg, PgValue, Scalar, block::Block};
+use crate::bindings::wharf::platform::pg_client::{RawRowSet, RowSet};
+use crate::{ColumnError, ErrorKind, Result};
+use std::{fmt, ops::Range, sync::Arc};
 
 /// All rows of a result, as [`PgClient::query`](crate::PgClient::query) returns them.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    columns: Arc<[Column]>,
-    rows: std::vec::IntoIter<Vec<PgValue>>,
+    block: Arc<Block>,
+    left: Range<usize>,
     affected: u64,
 }
 
-/// One row.
+/// One row. It shares what the server sent with the other rows of its result.
 ///
 /// ```no_run
 /// # use wharf_guest::{PgClient, Result};
@@ -22,10 +23,12 @@ pub struct Rows {
 /// let b = row.get::<Option<String>>(1)?;
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Row {
-    columns: Arc<[Column]>,
-    values: Vec<PgValue>,
+    block: Arc<Block>,
+    index: usize,
+    /// Columns whose values were taken out.
+    taken: Vec<usize>,
 }
 
 /// A struct that can be made of a row: derive it.
@@ -48,14 +51,24 @@ pub trait ColumnIndex: Copy + fmt::Display {
 }
 
 impl Rows {
-    pub(crate) fn new(set: RowSet) -> Self {
-        Self { columns: set.columns.into(), rows: set.rows.into_iter(), affected: set.affected }
+    /// Of rows as the server sent them.
+    pub(super) fn raw(set: RawRowSet) -> Result<Self> {
+        Ok(Self::new(Block::raw(set.columns.into(), set.rows)?, set.affected))
+    }
+
+    /// Of rows that the host has read.
+    pub(super) fn made(set: RowSet) -> Result<Self> {
+        Ok(Self::new(Block::made(set.columns.into(), set.rows), set.affected))
+    }
+
+    pub(super) fn new(block: Block, affected: u64) -> Self {
+        Self { left: 0..block.len(), block: Arc::new(block), affected }
     }
 
     /// The result's columns, also when it has no rows.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.block.columns
     }
 
     /// Rows inserted, updated, deleted, or returned.
@@ -96,77 +109,93 @@ impl Iterator for Rows {
     type Item = Row;
 
     fn next(&mut self) -> Option<Row> {
-        self.rows.next().map(|values| Row { columns: Arc::clone(&self.columns), values })
+        let index = self.left.next()?;
+        Some(Row { block: Arc::clone(&self.block), index, taken: Vec::new() })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.rows.size_hint()
+        self.left.size_hint()
     }
 }
 
 impl ExactSizeIterator for Rows {}
 
 impl Row {
-    pub(crate) fn new(columns: Arc<[Column]>, values: Vec<PgValue>) -> Self {
-        Self { columns, values }
-    }
-
     /// The row's columns.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.block.columns
     }
 
-    /// The values in the order of the columns.
-    #[must_use]
-    pub fn values(&self) -> &[PgValue] {
-        &self.values
+    /// All values in the order of the columns, as the contract has them.
+    ///
+    /// # Errors
+    /// When the server sent what is not of a column's type.
+    pub fn values(&self) -> Result<Vec<PgValue>> {
+        (0..self.columns().len()).map(|position| self.get(position)).collect()
     }
 
     /// Whether there is a column of this name.
     #[must_use]
     pub fn has(&self, column: &str) -> bool {
-        column.position(&self.columns).is_some()
+        column.position(self.columns()).is_some()
     }
 
-    /// Reads a column; text and bytes are copied, [`take`](Self::take) moves them.
+    /// Reads a column. Nothing of it is kept: reading it again costs the same again.
     ///
     /// # Errors
     /// When there is no such column, or it does not fit `T`; the error names it.
     pub fn get<T: FromPg>(&self, column: impl ColumnIndex) -> Result<T> {
-        let value = column.position(&self.columns).and_then(|position| self.values.get(position));
-        convert(value.cloned(), column)
+        self.read(column.position(self.columns()), column)
     }
 
-    /// Takes a value out of its column, which is null from then on.
+    /// Reads a column, which is null from then on.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn take<T: FromPg>(&mut self, column: impl ColumnIndex) -> Result<T> {
-        let position = column.position(&self.columns);
-        convert(self.take_at(position), column)
+        let position = column.position(self.columns());
+        let value = self.read(position, column);
+        self.taken.extend(position);
+        value
     }
 
-    /// Like `take`, looking at `position` first: derived code knows where a column most likely is.
+    /// Like `get`, looking at `position` first: derived code knows where a column most likely is.
     #[doc(hidden)]
-    pub fn take_near<T: FromPg>(&mut self, column: &str, position: usize) -> Result<T> {
-        let position = match self.columns.get(position) {
+    pub fn get_near<T: FromPg>(&self, column: &str, position: usize) -> Result<T> {
+        let position = match self.columns().get(position) {
             Some(found) if found.name == column => Some(position),
-            _ => column.position(&self.columns),
+            _ => column.position(self.columns()),
         };
-        convert(self.take_at(position), column)
+        self.read(position, column)
     }
 
-    fn take_at(&mut self, position: Option<usize>) -> Option<PgValue> {
-        let value = self.values.get_mut(position?)?;
-        Some(std::mem::replace(value, PgValue::Scalar(Scalar::Null)))
+    fn read<T: FromPg>(&self, position: Option<usize>, column: impl ColumnIndex) -> Result<T> {
+        let value = position.and_then(|position| {
+            if self.taken.contains(&position) {
+                return Some(T::from_pg(PgValue::Scalar(Scalar::Null)));
+            }
+            self.block.read(self.index, position)
+        });
+        let error = |expected, actual| ColumnError { column: column.to_string(), expected, actual };
+        let Some(value) = value else {
+            return Err(error("a column of this name", "none".to_owned()).into());
+        };
+        value.map_err(|mismatch| error(mismatch.expected, mismatch.actual).into())
     }
 }
 
-fn convert<T: FromPg>(value: Option<PgValue>, column: impl ColumnIndex) -> Result<T> {
-    let error = |expected, actual| ColumnError { column: column.to_string(), expected, actual };
-    let Some(value) = value else { return Err(error("a column of this name", "none".to_owned()).into()) };
-    T::from_pg(value).map_err(|mismatch| error(mismatch.expected, mismatch.actual).into())
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut columns = f.debug_map();
+        for (position, column) in self.columns().iter().enumerate() {
+            match self.get::<PgValue>(position) {
+                Ok(value) => columns.entry(&column.name, &value),
+                Err(error) => columns.entry(&column.name, &error),
+            };
+        }
+        columns.finish()
+    }
 }
 
 impl ColumnIndex for usize {
@@ -191,8 +220,8 @@ impl FromRow for Row {
 macro_rules! tuple {
     ($($name:ident $index:literal),+) => {
         impl<$($name: FromPg),+> FromRow for ($($name,)+) {
-            fn from_row(mut row: Row) -> Result<Self> {
-                Ok(($(row.take::<$name>($index)?,)+))
+            fn from_row(row: Row) -> Result<Self> {
+                Ok(($(row.get::<$name>($index)?,)+))
             }
         }
     };
@@ -208,15 +237,24 @@ tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bindings::wharf::platform::pg_client::RawRows;
+
+    fn columns() -> Vec<Column> {
+        let column = |name: &str, type_oid| Column { name: name.to_owned(), type_oid };
+        vec![column("id", 23), column("name", 25)]
+    }
 
     fn rows(count: usize) -> Rows {
-        let column = |name: &str| Column { name: name.to_owned(), type_oid: 25 };
+        let bytes = b"\0\0\0\x04\0\0\0\x07\0\0\0\x03Ada".repeat(count);
+        let affected = count as u64;
+        let rows = RawRows { count: u32::try_from(count).unwrap(), bytes };
+        Rows::raw(RawRowSet { columns: columns(), rows, affected }).unwrap()
+    }
+
+    /// As a transaction gives them.
+    fn made() -> Row {
         let row = vec![PgValue::Scalar(Scalar::Int4(7)), PgValue::Scalar(Scalar::Text("Ada".into()))];
-        Rows::new(RowSet {
-            columns: vec![column("id"), column("name")],
-            rows: vec![row; count],
-            affected: count as u64,
-        })
+        Rows::made(RowSet { columns: columns(), rows: vec![row], affected: 1 }).unwrap().into_one().unwrap()
     }
 
     fn row() -> Row {
@@ -225,11 +263,20 @@ mod tests {
 
     #[test]
     fn columns_are_read_by_name_and_position() {
-        assert_eq!(row().get::<i64>("id").unwrap(), 7);
-        assert_eq!(row().get::<String>(1).unwrap(), "Ada");
-        let mut row = row();
-        assert_eq!(row.take::<String>("name").unwrap(), "Ada");
-        assert_eq!(row.take::<Option<String>>("name").unwrap(), None);
+        for mut row in [row(), made()] {
+            assert_eq!(row.get::<i64>("id").unwrap(), 7);
+            assert_eq!(row.get::<String>(1).unwrap(), "Ada");
+            assert_eq!(row.take::<String>("name").unwrap(), "Ada");
+            assert_eq!(row.take::<Option<String>>("name").unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_row_shows_its_values() {
+        let shown =
+            r#"{"id": PgValue::Scalar(Scalar::Int4(7)), "name": PgValue::Scalar(Scalar::Text("Ada"))}"#;
+        assert_eq!(format!("{:?}", row()), shown);
+        assert_eq!(row().values().unwrap().len(), 2);
     }
 
     #[test]

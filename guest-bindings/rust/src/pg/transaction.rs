@@ -55,7 +55,8 @@ impl Transaction {
     }
 }
 
-queries!(Transaction);
+// The contract has raw rows for a database's own queries only.
+queries!(Transaction, query, pipeline, super::Rows::made);
 
 /// Runs `work` and ends the transaction as its result says.
 pub(super) fn run<T, E: From<Error>>(

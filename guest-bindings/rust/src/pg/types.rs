@@ -1,6 +1,9 @@
 //! Small types for what Rust has no type of its own.
 
-use super::{FromPg, Mismatch, PgValue, RawValue, Scalar, ToPg, convert::scalar};
+use super::convert::{scalar, user_text};
+use super::{FromPg, Mismatch, PgValue, Scalar, ToPg};
+#[cfg(feature = "json")]
+use super::{WireValue, wire::oid};
 use crate::time::{Date, Timestamp};
 use std::fmt;
 
@@ -66,15 +69,9 @@ impl ToPg for Label {
 impl FromPg for Label {
     fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
         match value {
-            // An enum's binary format is its label.
-            PgValue::Scalar(Scalar::Raw(RawValue { bytes, type_oid })) => {
-                String::from_utf8(bytes).map(Self).map_err(|error| {
-                    let raw = RawValue { bytes: error.into_bytes(), type_oid };
-                    Mismatch::new("Label", &PgValue::Scalar(Scalar::Raw(raw)))
-                })
-            }
             PgValue::Scalar(Scalar::Text(text)) => Ok(Self(text)),
-            other => Err(Mismatch::new("Label", &other)),
+            // An enum's binary format is its label.
+            other => user_text(&other, "Label").map(Self),
         }
     }
 }
@@ -92,15 +89,23 @@ impl<T: serde::Serialize> ToPg for Json<T> {
 impl<T: serde::de::DeserializeOwned> FromPg for Json<T> {
     fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
         match value {
-            PgValue::Scalar(Scalar::Json(text) | Scalar::Jsonb(text)) => {
-                serde_json::from_str(&text).map(Self).map_err(|error| Mismatch {
-                    expected: "Json",
-                    actual: format!("JSON that does not fit: {error}"),
-                })
-            }
+            PgValue::Scalar(Scalar::Json(text) | Scalar::Jsonb(text)) => parse(&text).map(Self),
             other => Err(Mismatch::new("Json", &other)),
         }
     }
+
+    fn from_wire(value: WireValue<'_>) -> Result<Self, Mismatch> {
+        match (value.type_oid, value.text()) {
+            (oid::JSON | oid::JSONB, Some(text)) => parse(text).map(Self),
+            _ => Self::from_pg(value.decode()?),
+        }
+    }
+}
+
+#[cfg(feature = "json")]
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Mismatch> {
+    serde_json::from_str(text)
+        .map_err(|error| Mismatch { expected: "Json", actual: format!("JSON that does not fit: {error}") })
 }
 
 #[cfg(feature = "json")]
@@ -114,6 +119,10 @@ impl ToPg for serde_json::Value {
 impl FromPg for serde_json::Value {
     fn from_pg(value: PgValue) -> Result<Self, Mismatch> {
         Json::from_pg(value).map(|Json(value)| value)
+    }
+
+    fn from_wire(value: WireValue<'_>) -> Result<Self, Mismatch> {
+        Json::from_wire(value).map(|Json(value)| value)
     }
 }
 
@@ -138,6 +147,7 @@ impl fmt::Display for Label {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pg::RawValue;
 
     #[test]
     fn an_enum_is_read_from_its_binary_form() {

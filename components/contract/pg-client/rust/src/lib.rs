@@ -1,6 +1,8 @@
 //! Contract guest for `pg-client`: runs what a JSON command says, so that cases need no code.
 //! `../../README.md` is the protocol.
 
+mod copy;
+mod raw;
 mod run;
 mod steps;
 mod values;
@@ -20,6 +22,11 @@ fn handle(request: Request) -> Result<Response> {
         "/pipeline" => run::pipeline(&command),
         "/prepare" => run::prepare(&command),
         "/cursor" => run::cursor(&command),
+        "/query-raw" => raw::query(&command),
+        "/pipeline-raw" => raw::pipeline(&command),
+        "/cursor-raw" => raw::cursor(&command),
+        "/copy-in" => copy::copy_in(&command),
+        "/copy-out" => copy::copy_out(&command),
         "/notify" => run::notify(&command),
         "/open" => run::open(&command).map(|_| json!({"opened": true})),
         "/transaction" => steps::transaction(&command),

@@ -85,19 +85,29 @@ pub(crate) fn cursor(command: &Value) -> Answer {
     drain(&open(command)?.cursor(sql, &params)?, command)
 }
 
-/// Reads a cursor in batches of `batch` (default 100), at most `batches` of them.
+/// Reads a cursor in batches.
 pub(crate) fn drain(cursor: &Cursor, command: &Value) -> Answer {
+    let mut rows = Vec::new();
+    let batches = batches(command, |most| {
+        let batch = cursor.next(most)?;
+        rows.extend(batch.iter().map(|row| values::row(row)));
+        Ok(batch.len())
+    })?;
+    Ok(json!({"columns": values::columns(&cursor.columns()), "batches": batches, "rows": rows}))
+}
+
+/// Calls `next` for `batch` rows at a time (default 100), until it has none or was called `batches` times, and
+/// tells how many rows it had each time.
+pub(crate) fn batches(
+    command: &Value,
+    mut next: impl FnMut(u32) -> Result<usize, Failure>,
+) -> Result<Vec<usize>, Failure> {
     let size = command.get("batch").and_then(Value::as_u64).unwrap_or(100);
     let size = u32::try_from(size).unwrap_or(u32::MAX);
     let most = command.get("batches").and_then(Value::as_u64).unwrap_or(u64::MAX);
-    let (mut batches, mut rows) = (Vec::new(), Vec::new());
-    while (batches.len() as u64) < most {
-        let batch = cursor.next(size)?;
-        batches.push(batch.len());
-        if batch.is_empty() {
-            break;
-        }
-        rows.extend(batch.iter().map(|row| values::row(row)));
+    let mut batches = Vec::new();
+    while (batches.len() as u64) < most && batches.last() != Some(&0) {
+        batches.push(next(size)?);
     }
-    Ok(json!({"columns": values::columns(&cursor.columns()), "batches": batches, "rows": rows}))
+    Ok(batches)
 }

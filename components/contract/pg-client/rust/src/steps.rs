@@ -1,6 +1,7 @@
 //! Transactions, step by step: a stack of a transaction and its savepoints.
 
 use crate::{
+    copy, raw,
     run::{Answer, Failure, drain, open, statement, statements},
     values,
 };
@@ -70,6 +71,12 @@ impl Stack {
                 let (sql, params) = statement(step)?;
                 drain(&self.at(step)?.cursor(sql, &params)?, step)
             }
+            "cursor-raw" => {
+                let (sql, params) = statement(step)?;
+                raw::drain(&self.at(step)?.cursor(sql, &params)?, step)
+            }
+            "copy-in" => copy::feed(self.at(step)?.copy_in(copy::sql(step)?)?, step),
+            "copy-out" => copy::drain(&self.at(step)?.copy_out(copy::sql(step)?)?, step),
             "outside" => {
                 let (sql, params) = statement(step)?;
                 Ok(values::row_set(&self.database.query(sql, &params)?))
