@@ -11,8 +11,8 @@ mod tls;
 
 use crate::config::DatabaseConfig;
 
-pub use address::AddressError;
 pub(crate) use address::Address;
+pub use address::AddressError;
 pub(crate) use bounded::LARGEST_MESSAGE;
 pub(crate) use connect::{ConnectError, Opened, Place, cancel};
 

@@ -49,7 +49,9 @@ pub use drain::Serving;
 pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
-pub use manifest::{Build, ByteSize, Grants, Language, Limits, Listen, Manifest, ManifestError, Migrations, Route, Sql};
+pub use manifest::{
+    Build, ByteSize, Grants, Language, Limits, Listen, Manifest, ManifestError, Migrations, Route, Sql,
+};
 pub use release::{
     Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
     PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect,

@@ -1,7 +1,7 @@
 //! The address of a database: a URL or keywords as libpq takes them, and what a host adds to them.
 
-use std::path::PathBuf;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -362,7 +362,8 @@ mod tests {
 
     #[test]
     fn our_keys_are_taken_out_and_the_rest_is_the_drivers() {
-        let address = parse("postgres://a@/x?host=/tmp&pool_connections=3&pool_acquire_timeout=250ms").unwrap();
+        let address =
+            parse("postgres://a@/x?host=/tmp&pool_connections=3&pool_acquire_timeout=250ms").unwrap();
         assert_eq!(address.settings.connections.get(), 3);
         assert_eq!(address.settings.acquire, Duration::from_millis(250));
         let address = parse(r"host='/tmp/a b' user=a connect_timeout=7 dbname='it\'s'").unwrap();
@@ -386,10 +387,7 @@ mod tests {
 
     #[test]
     fn a_password_has_one_source() {
-        assert!(matches!(
-            parse("postgres://a:b@localhost/x?password_env=X"),
-            Err(AddressError::Conflict(_))
-        ));
+        assert!(matches!(parse("postgres://a:b@localhost/x?password_env=X"), Err(AddressError::Conflict(_))));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "s3cret\n").unwrap();
         let address =

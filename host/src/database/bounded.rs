@@ -181,7 +181,13 @@ impl<S: AsyncRead + Unpin> Bounded<S> {
         let begun = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
         let filled = buffer.filled_mut().get_mut(begun..).unwrap_or_default();
-        let step = self.frames.read(filled)?;
+        let step = match self.frames.read(filled) {
+            Ok(step) => step,
+            Err(error) => {
+                buffer.set_filled(begun);
+                return Poll::Ready(Err(error));
+            }
+        };
         let (Step::Pass(passing) | Step::Insert(passing, _)) = step;
         self.stash.extend_from_slice(filled.get(passing..).unwrap_or_default());
         buffer.set_filled(begun + passing);
@@ -210,11 +216,7 @@ impl<S: AsyncRead + Unpin> Bounded<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
     }
 
@@ -270,7 +272,8 @@ mod tests {
 
     #[tokio::test]
     async fn small_frames_pass_unchanged_however_they_are_cut() {
-        let bytes = [frame(b'D', b"abc"), frame(b'Z', b"I"), frame(b'C', b""), frame(b'D', &[7; 3000])].concat();
+        let bytes =
+            [frame(b'D', b"abc"), frame(b'Z', b"I"), frame(b'C', b""), frame(b'D', &[7; 3000])].concat();
         for piece in [1, 2, 3, 4, 5, 6, 7, 64, 5_000] {
             assert_eq!(through(&bytes, piece).await.unwrap(), bytes, "pieces of {piece}");
         }

@@ -98,7 +98,8 @@ async fn connect_to(
         Host::Unix(folder) => vec![SocketPlace::Unix(folder.join(format!(".s.PGSQL.{port}")))],
         Host::Tcp(host) => {
             let resolve = timeout_at(deadline, lookup_host((host.as_str(), *port)));
-            let found = resolve.await.map_err(|_late| ConnectError::Timeout)?.map_err(ConnectError::Unreachable)?;
+            let found =
+                resolve.await.map_err(|_late| ConnectError::Timeout)?.map_err(ConnectError::Unreachable)?;
             found.map(SocketPlace::Tcp).collect()
         }
     };
@@ -154,7 +155,9 @@ impl Place {
             SocketPlace::Unix(path) => {
                 return UnixStream::connect(path).await.map(Stream::Unix).map_err(ConnectError::Unreachable);
             }
-            SocketPlace::Tcp(address) => TcpStream::connect(address).await.map_err(ConnectError::Unreachable)?,
+            SocketPlace::Tcp(address) => {
+                TcpStream::connect(address).await.map_err(ConnectError::Unreachable)?
+            }
         };
         prepare(&tcp, user_timeout).map_err(ConnectError::Unreachable)?;
         match &self.encryption {
@@ -207,11 +210,7 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),

@@ -52,7 +52,8 @@ const ALPN: &[u8] = b"postgresql";
 impl Connector {
     pub(super) fn new(verify: Verify, files: &Files<'_>, direct: bool) -> Result<Self, BoxError> {
         let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+        let builder =
+            ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
         // As in libpq: who names authorities wants them to be asked.
         let verify =
             if verify == Verify::Nothing && files.root.is_some() { Verify::Authority } else { verify };
@@ -85,7 +86,11 @@ impl Connector {
     }
 
     /// Encrypts a connection that was just opened.
-    pub(super) async fn connect(&self, mut stream: TcpStream, name: &str) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn connect(
+        &self,
+        mut stream: TcpStream,
+        name: &str,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         if !self.direct {
             stream.write_all(&REQUEST).await?;
@@ -113,7 +118,10 @@ fn roots(file: Option<&str>) -> Result<RootCertStore, BoxError> {
         }
     }
     if store.is_empty() {
-        return Err("this machine trusts no authority: install its CA certificates, or name one with `sslrootcert`".into());
+        return Err(
+            "this machine trusts no authority: install its CA certificates, or name one with `sslrootcert`"
+                .into(),
+        );
     }
     Ok(store)
 }

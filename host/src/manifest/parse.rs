@@ -108,7 +108,10 @@ fn unknown(within: &str, key: &str, known: &[&str]) -> ManifestError {
 pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     check_name("name", &manifest.name)?;
     if manifest.routes.is_empty() && manifest.listen.is_empty() {
-        return Err(value("routes", "is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`)"));
+        return Err(value(
+            "routes",
+            "is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`)",
+        ));
     }
     for route in &manifest.routes {
         check_route(route)?;
@@ -246,7 +249,10 @@ mod tests {
     fn values_out_of_bounds_say_where_and_what_instead() {
         let cases = [
             ("name = \"X\"\n[[routes]]\npath = \"/\"", "`name` is `X`: use 1 to 63 of a-z, 0-9 and `-`"),
-            ("name = \"x\"", "`routes` is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`)"),
+            (
+                "name = \"x\"",
+                "`routes` is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`)",
+            ),
             ("name = \"x\"\n[[routes]]\npath = \"a\"", "`routes.path` is `a`: begin it with `/`"),
             (
                 "name = \"x\"\n[[routes]]\npath = \"/\"\nmethods = [\"get\"]",

@@ -256,7 +256,8 @@ impl Found {
 fn found(artifact: &Artifact) -> Result<Vec<Found>, SqlError> {
     let mut all = Vec::new();
     for payload in Parser::new(0).parse_all(&artifact.component) {
-        let Payload::CustomSection(section) = payload.map_err(|error| SqlError::Section(error.into()))? else {
+        let Payload::CustomSection(section) = payload.map_err(|error| SqlError::Section(error.into()))?
+        else {
             continue;
         };
         if section.name() != SECTION {

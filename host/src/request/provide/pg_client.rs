@@ -25,8 +25,8 @@ use tokio_util::task::TaskTracker;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use crate::bindings::wharf::platform::pg_client::{
-    self, Error, HostDatabase, PgValue, RawRowSet, RawRows, RowSet, Statement,
-    StatementInfo, TransactionOptions,
+    self, Error, HostDatabase, PgValue, RawRowSet, RawRows, RowSet, Statement, StatementInfo,
+    TransactionOptions,
 };
 use crate::capability::{Capability, PrepareError};
 use crate::config::Config;
@@ -243,11 +243,7 @@ impl HostDatabase for RequestState {
         })
     }
 
-    async fn copy_in(
-        &mut self,
-        database: Resource<Database>,
-        sql: String,
-    ) -> Answer<Resource<CopyWriter>> {
+    async fn copy_in(&mut self, database: Resource<Database>, sql: String) -> Answer<Resource<CopyWriter>> {
         let Database { pools, timeout } = self.table.get(&database)?;
         let opened = async { CopyWriter::open(copy::from_pool(pools, *timeout).await?, &sql).await };
         Ok(match opened.await {
@@ -256,11 +252,7 @@ impl HostDatabase for RequestState {
         })
     }
 
-    async fn copy_out(
-        &mut self,
-        database: Resource<Database>,
-        sql: String,
-    ) -> Answer<Resource<CopyReader>> {
+    async fn copy_out(&mut self, database: Resource<Database>, sql: String) -> Answer<Resource<CopyReader>> {
         let Database { pools, timeout } = self.table.get(&database)?;
         let opened = async { CopyReader::open(copy::from_pool(pools, *timeout).await?, &sql).await };
         Ok(match opened.await {

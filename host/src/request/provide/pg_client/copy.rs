@@ -144,7 +144,8 @@ impl<F> Copying<F> {
 
 impl CopyWriter {
     pub(super) async fn open(from: (Lease, Home), sql: &str) -> Result<Self, Error> {
-        let open = async |client: &Client, statement: &Statement| client.copy_in(statement).await.map(Box::pin);
+        let open =
+            async |client: &Client, statement: &Statement| client.copy_in(statement).await.map(Box::pin);
         Copying::begin(from, sql, Direction::In, open).await.map(Self)
     }
 

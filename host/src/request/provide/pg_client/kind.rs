@@ -419,7 +419,6 @@ mod tests {
         }
     }
 
-
     #[test]
     fn the_first_word_is_found_behind_whatever_stands_before_it() {
         let cases = [

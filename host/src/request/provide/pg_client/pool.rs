@@ -90,10 +90,7 @@ impl Pools {
         self.leased(first)
     }
 
-    fn leased(
-        &self,
-        acquired: Result<Object<Connector>, PoolError<ConnectError>>,
-    ) -> Result<Lease, Error> {
+    fn leased(&self, acquired: Result<Object<Connector>, PoolError<ConnectError>>) -> Result<Lease, Error> {
         acquired.map(|object| Lease::new(object, self.cleanup.clone())).map_err(pool_error)
     }
 }
@@ -120,9 +117,10 @@ fn pool_error(error: PoolError<ConnectError>) -> Error {
         PoolError::Backend(error) => {
             tracing::warn!(error = %chain(&error), "failed to connect to a database");
             Error::Unavailable(match &error {
-                ConnectError::Driver(driver) => {
-                    driver.as_db_error().map_or("the database cannot be reached", |db| db.message()).to_owned()
-                }
+                ConnectError::Driver(driver) => driver
+                    .as_db_error()
+                    .map_or("the database cannot be reached", |db| db.message())
+                    .to_owned(),
                 other => other.to_string(),
             })
         }
@@ -156,11 +154,7 @@ impl managed::Manager for Connector {
         })
     }
 
-    async fn recycle(
-        &self,
-        connection: &mut Connection,
-        _: &Metrics,
-    ) -> RecycleResult<ConnectError> {
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<ConnectError> {
         if connection.client.is_closed() {
             return Err(RecycleError::message("the connection is closed"));
         }

@@ -246,11 +246,7 @@ async fn batch(client: &Client, sql: &str) -> Result<(), tokio_postgres::Error> 
     if sql.is_empty() { Ok(()) } else { client.batch_execute(sql).await }
 }
 
-async fn run<R: Rows>(
-    client: &Client,
-    prepared: &Prepared,
-    params: &[Encoded],
-) -> Result<R::Set, Failed> {
+async fn run<R: Rows>(client: &Client, prepared: &Prepared, params: &[Encoded]) -> Result<R::Set, Failed> {
     let rows = client.query_raw(&prepared.statement, params).await.map_err(Failed::Driver)?;
     collect::<R>(rows, prepared, &mut Budget::new()).await
 }
