@@ -27,6 +27,7 @@ use crate::config::{Config, DatabaseConfig, KvStorage};
 use crate::database::{Address, AddressError};
 use crate::drain::{self, Serving};
 use crate::engine::{self, EngineError};
+use crate::listen::Listeners;
 use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
 use crate::request::provide::{self, KvError};
 use crate::request::{self, Peer, RequestState};
@@ -142,7 +143,9 @@ impl HostBuilder {
         capabilities.extend(self.capabilities);
         let linker = link(&engine, &capabilities)?;
         let (capabilities, routes) = (capabilities.into(), RouteTable::default());
-        let inner = Inner { config: self.config, engine, linker, capabilities, routes, cleanup };
+        let config = self.config;
+        let listeners = Listeners::default();
+        let inner = Inner { config, engine, linker, capabilities, routes, listeners, cleanup };
         Ok(Host(Arc::new(inner)))
     }
 }
@@ -172,6 +175,7 @@ struct Inner {
     linker: Linker<RequestState>,
     capabilities: Arc<[Box<dyn Capability>]>,
     routes: RouteTable,
+    listeners: Listeners,
     /// What goes on behind requests: rollbacks, cancellations.
     cleanup: TaskTracker,
 }
@@ -215,12 +219,19 @@ impl Host {
     /// # Errors
     /// A route that another service has; then everything stays as it was.
     pub fn publish(&self, release: Arc<Release>) -> Result<(), PublishError> {
-        self.0.routes.publish(release)
+        let Inner { config, routes, listeners, .. } = &*self.0;
+        let service = release.service().to_owned();
+        routes.publish(release)?;
+        listeners.follow(config, routes, &service);
+        Ok(())
     }
 
     /// Takes a service out; true when there was one.
     pub fn remove(&self, service: &str) -> bool {
-        self.0.routes.remove(service)
+        let Inner { config, routes, listeners, .. } = &*self.0;
+        let removed = routes.remove(service);
+        listeners.follow(config, routes, service);
+        removed
     }
 
     /// What is published now, by name of service.

@@ -37,6 +37,7 @@ mod drain;
 mod engine;
 mod error;
 mod host;
+mod listen;
 mod manifest;
 mod release;
 mod request;

@@ -17,7 +17,7 @@ use http::Extensions;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
-use crate::bindings::exports::wharf::platform::http_handler::GuestIndices;
+use crate::bindings::exports::wharf::platform::{http_handler, pg_listener};
 use crate::capability::Capability;
 use crate::manifest::Manifest;
 use crate::request::RequestState;
@@ -117,13 +117,21 @@ pub struct Release {
     pub(crate) capabilities: Arc<[Box<dyn Capability>]>,
     /// Instantiates with every import resolved.
     pub(crate) instances: InstancePre<RequestState>,
-    /// `http-handler.handle`, whose type was checked when the release was loaded.
-    pub(crate) handle: ComponentExportIndex,
-    /// The whole handler interface, for replies that stream.
-    pub(crate) handler: GuestIndices,
+    /// None for a component that answers no requests.
+    pub(crate) http: Option<HttpExport>,
+    /// None for a component that is not called for notifications.
+    pub(crate) listener: Option<pg_listener::GuestIndices>,
     /// What capabilities keep for this release.
     pub(crate) prepared: Extensions,
     pub(crate) admission: Admission,
+}
+
+/// Where a component's HTTP handler is.
+pub(crate) struct HttpExport {
+    /// `http-handler.handle`, whose type was checked when the release was loaded.
+    pub(crate) handle: ComponentExportIndex,
+    /// The whole interface, for replies that stream.
+    pub(crate) indices: http_handler::GuestIndices,
 }
 
 /// How long each step of loading took.

@@ -6,6 +6,7 @@ mod gather;
 mod id;
 mod instantiate;
 mod invoke;
+mod notify;
 pub(crate) mod provide;
 mod respond;
 
@@ -23,6 +24,7 @@ pub use id::RequestId;
 pub use instantiate::RequestState;
 pub(crate) use instantiate::probe_store;
 pub(crate) use invoke::check_handle;
+pub(crate) use notify::{Event, notify};
 pub(crate) use respond::Failure;
 
 /// How a request came in.

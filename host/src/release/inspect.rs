@@ -6,6 +6,8 @@ use wasmparser::{Encoding, Parser, Payload};
 pub(crate) const PLATFORM: &str = "wharf:platform/";
 /// The handler that this host calls.
 pub(crate) const HTTP_HANDLER: &str = "wharf:platform/http-handler@0.1.0";
+/// What is called for notifications of a database.
+pub(crate) const PG_LISTENER: &str = "wharf:platform/pg-listener@0.1.0";
 
 /// What can be known of a component from its outside.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -24,6 +26,14 @@ pub struct Inspection {
     pub capabilities: Vec<String>,
     /// Kinds of grants without which those capabilities deny everything, e.g. `pg`.
     pub grants: Vec<&'static str>,
+}
+
+impl Inspection {
+    /// Whether a host can call it for notifications.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.exports.iter().any(|export| export == PG_LISTENER)
+    }
 }
 
 /// Why bytes are no component.

@@ -8,15 +8,15 @@ use http::Extensions;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
-use crate::bindings::exports::wharf::platform::http_handler::GuestIndices;
+use crate::bindings::exports::wharf::platform::{http_handler, pg_listener};
 use crate::capability::{Capability, PrepareError};
 use crate::config::Config;
 use crate::manifest::{ByteSize, Limits, Manifest};
 use crate::request::{self, RequestState};
 
-use super::inspect::{HTTP_HANDLER, PLATFORM};
+use super::inspect::{HTTP_HANDLER, PG_LISTENER, PLATFORM};
 use super::{
-    Admission, Artifact, Digest, InspectError, Inspection, LoadTimings, MigrateError, PublishError, Release,
+    Admission, Artifact, Digest, HttpExport, InspectError, Inspection, LoadTimings, MigrateError, PublishError, Release,
     RouteTable, SqlError,
 };
 use super::{compile, inspect, migrate};
@@ -41,9 +41,12 @@ pub enum LoadError {
     Inspect(#[from] InspectError),
     /// It exports nothing that this host calls.
     #[error(
-        "the component exports no `{HTTP_HANDLER}`, the only handler that this host calls; it exports {0}"
+        "the manifest has routes, but the component exports no `{HTTP_HANDLER}`; it exports {0}"
     )]
     NoHandler(String),
+    /// It is to be called for notifications, and cannot be.
+    #[error("the manifest has `[[listen]]`, but the component exports no `{PG_LISTENER}`; it exports {0}")]
+    NoListener(String),
     /// It imports what this host does not have.
     #[error("the component imports `{0}`, which is not available on this host")]
     Import(String),
@@ -125,8 +128,18 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
 
     let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
     let instances = host.linker.instantiate_pre(&component).map_err(misfit)?;
-    let handle = handle(&component).ok_or_else(|| LoadError::NoHandler(list(&inspection.exports)))?;
-    let handler = GuestIndices::new(&instances).map_err(misfit)?;
+    let http = match handle(&component) {
+        Some(handle) => {
+            let indices = http_handler::GuestIndices::new(&instances).map_err(misfit)?;
+            Some(HttpExport { handle, indices })
+        }
+        None => None,
+    };
+    let listener = if inspection.listens() {
+        Some(pg_listener::GuestIndices::new(&instances).map_err(misfit)?)
+    } else {
+        None
+    };
     let release = Arc::new(Release {
         digest,
         size,
@@ -134,8 +147,8 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         timings: OnceLock::new(),
         capabilities: host.capabilities.clone(),
         instances,
-        handle,
-        handler,
+        http,
+        listener,
         prepared,
         admission: Admission::new(artifact.manifest.limits.concurrency),
         manifest: artifact.manifest.clone(),
@@ -162,10 +175,14 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
         return Err(LoadError::TooLarge { size: artifact.component.len() });
     }
     let inspection = inspect(&artifact.component)?;
-    if !inspection.answers_http {
+    if !inspection.answers_http && !artifact.manifest.routes.is_empty() {
         return Err(LoadError::NoHandler(list(&inspection.exports)));
     }
-    let others = |name: &&String| name.starts_with(PLATFORM) && **name != HTTP_HANDLER;
+    if !inspection.listens() && !artifact.manifest.listen.is_empty() {
+        return Err(LoadError::NoListener(list(&inspection.exports)));
+    }
+    let called = [HTTP_HANDLER, PG_LISTENER];
+    let others = |name: &&String| name.starts_with(PLATFORM) && !called.contains(&name.as_str());
     if let Some(export) = inspection.exports.iter().find(others) {
         return Err(LoadError::Export(export.clone()));
     }
@@ -215,9 +232,11 @@ fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
         _ => !manifest.grants.http.is_empty(),
     };
     let missing = inspection.grants.iter().filter(|kind| !granted(kind));
-    missing
-        .map(|kind| format!("it imports what needs a `{kind}` grant and has none: every open will be denied"))
-        .collect()
+    let denied = missing
+        .map(|kind| format!("it imports what needs a `{kind}` grant and has none: every open will be denied"));
+    let deaf = inspection.listens() && manifest.listen.is_empty();
+    let deaf = deaf.then(|| "it can listen, but the manifest has no `[[listen]]`: it is never called".to_owned());
+    denied.chain(deaf).collect()
 }
 
 fn handle(component: &Component) -> Option<wasmtime::component::ComponentExportIndex> {
@@ -248,6 +267,10 @@ async fn check_types(
     let instance =
         instances.instantiate_async(&mut *store).await.map_err(|error| LoadError::Probe(error.into()))?;
     let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
-    release.handler.load(&mut *store, &instance).map_err(misfit)?;
-    request::check_handle(&instance, store, &release.handle).map_err(misfit)
+    if let Some(listener) = &release.listener {
+        listener.load(&mut *store, &instance).map_err(misfit)?;
+    }
+    let Some(http) = &release.http else { return Ok(()) };
+    http.indices.load(&mut *store, &instance).map_err(misfit)?;
+    request::check_handle(&instance, store, &http.handle).map_err(misfit)
 }

@@ -89,6 +89,11 @@ impl RouteTable {
         removed.is_ok() && found
     }
 
+    /// What answers for a service now.
+    pub(crate) fn release(&self, service: &str) -> Option<Arc<Release>> {
+        self.current.load().services.get(service).cloned()
+    }
+
     /// Everything that is published, by name.
     pub(crate) fn releases(&self) -> Vec<Arc<Release>> {
         self.current.load().services.values().cloned().collect()

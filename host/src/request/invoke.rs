@@ -66,7 +66,8 @@ async fn call(
         Ok(instance) => instance,
         Err(error) => return Err(fault(store, error)),
     };
-    let Some(function) = instance.get_func(&mut *store, release.handle) else {
+    let handle = release.http.as_ref().map(|http| http.handle);
+    let Some(function) = handle.and_then(|handle| instance.get_func(&mut *store, handle)) else {
         return Err(Failure::Host(wasmtime::Error::msg("the handler vanished")));
     };
     #[expect(unsafe_code, reason = "`check_handle` compared exactly this type when the release was loaded")]
@@ -115,7 +116,7 @@ pub(crate) fn check_handle(
 }
 
 /// Why a guest stopped.
-fn fault(store: &Store<RequestState>, error: wasmtime::Error) -> Failure {
+pub(super) fn fault(store: &Store<RequestState>, error: wasmtime::Error) -> Failure {
     if error.is::<CpuExceeded>() {
         return Failure::OutOfCpu(error);
     }

@@ -46,7 +46,10 @@ pub(super) fn body(
     instance: &Instance,
     chunks: ResourceAny,
 ) -> Result<Body, Failure> {
-    let guest = release.handler.load(&mut store, instance).map_err(Failure::Host)?;
+    let Some(http) = &release.http else {
+        return Err(Failure::Host(wasmtime::Error::msg("the handler vanished")));
+    };
+    let guest = http.indices.load(&mut store, instance).map_err(Failure::Host)?;
     let pull = Pull { release: release.clone(), store, guest, chunks };
     let frames = stream::unfold(Some(pull), |pull| async move {
         let mut pull = pull?;

@@ -1,0 +1,271 @@
+//! LISTEN: one connection per service and database, and a call into a fresh instance for each event.
+//!
+//! A deploy replaces the release behind a connection that stays, so that no notification falls between the
+//! two. What cannot be kept from being missed (a connection that broke, a guest that is slower than what
+//! comes in) is told to the guest, which can read the state that it missed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio_postgres::{AsyncMessage, Client};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::bindings::exports::wharf::platform::pg_listener::Notification;
+use crate::config::Config;
+use crate::database::{Address, ConnectError, Driver, Opened};
+use crate::error::chain;
+use crate::release::{Release, RouteTable};
+use crate::request::{Event, notify};
+
+/// Notifications that wait for their guest, of at most 8,000 bytes each.
+const QUEUE: usize = 1_000;
+/// How long a lost connection rests before it is made anew: doubled with each failure.
+const FIRST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// A connection on which nothing happens for so long is tried: one that broke silently is found.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// All that a host listens for.
+#[derive(Default)]
+pub(crate) struct Listeners(Mutex<Running>);
+
+#[derive(Default)]
+struct Running {
+    background: Option<Background>,
+    /// By service and database; a task ends when its sender is dropped.
+    tasks: BTreeMap<(String, String), watch::Sender<Arc<Release>>>,
+}
+
+/// A thread of its own for guests that no request called, so that they delay none.
+struct Background {
+    runtime: Handle,
+    _stop: DropGuard,
+}
+
+impl Background {
+    fn start() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (handle, stop) = (runtime.handle().clone(), CancellationToken::new());
+        let stopped = stop.clone();
+        std::thread::Builder::new()
+            .name("wharf-listen".to_owned())
+            .spawn(move || runtime.block_on(stopped.cancelled()))?;
+        Ok(Self { runtime: handle, _stop: stop.drop_guard() })
+    }
+}
+
+impl Listeners {
+    /// Makes the release that `routes` has for a service the one that is called.
+    pub(crate) fn follow(&self, config: &Config, routes: &RouteTable, service: &str) {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked up under the lock: of two deploys at once, the one that was published last is called.
+        let Some(release) = routes.release(service) else { return running.remove(service) };
+        let Running { background, tasks } = &mut *running;
+        let channels = if release.listener.is_some() { release.manifest.channels() } else { BTreeMap::new() };
+        tasks.retain(|(name, database), _| name != service || channels.contains_key(database.as_str()));
+        for database in channels.into_keys() {
+            let key = (service.to_owned(), database.to_owned());
+            if let Some(current) = tasks.get(&key) {
+                current.send_replace(release.clone());
+                continue;
+            }
+            let address = config.databases.get(database).and_then(|database| Address::parse(database).ok());
+            let Some(address) = address else { continue };
+            if background.is_none() {
+                match Background::start() {
+                    Ok(started) => *background = Some(started),
+                    Err(error) => return tracing::error!(%error, "failed to start the listening thread"),
+                }
+            }
+            let Some(background) = background else { return };
+            let (sender, current) = watch::channel(release.clone());
+            background.runtime.spawn(Listener { address, database: database.to_owned(), current }.run());
+            tasks.insert(key, sender);
+        }
+    }
+
+}
+
+impl Running {
+    fn remove(&mut self, service: &str) {
+        self.tasks.retain(|(name, _), _| name != service);
+    }
+}
+
+struct Listener {
+    address: Address,
+    database: String,
+    current: watch::Receiver<Arc<Release>>,
+}
+
+/// Why a session ended.
+enum End {
+    /// Nobody listens any more.
+    Unpublished,
+    Lost(String),
+}
+
+impl From<tokio_postgres::Error> for End {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Lost(chain(&error))
+    }
+}
+
+impl From<ConnectError> for End {
+    fn from(error: ConnectError) -> Self {
+        Self::Lost(chain(&error))
+    }
+}
+
+impl Listener {
+    async fn run(mut self) {
+        let (mut missed, mut rest) = (false, FIRST_REST);
+        loop {
+            let error = match self.session(&mut missed, &mut rest).await {
+                End::Unpublished => return,
+                End::Lost(error) => error,
+            };
+            let service = self.current.borrow().service().to_owned();
+            tracing::warn!(service, database = self.database, error, "failed to listen; trying again");
+            let jitter = rest.mul_f64(0.5 + fastrand::f64());
+            // Releases may come and go meanwhile; what counts is whether there is one.
+            let mut current = self.current.clone();
+            tokio::select! {
+                () = tokio::time::sleep(jitter) => {}
+                () = unpublished(&mut current) => return,
+            }
+            rest = (rest * 2).min(LONGEST_REST);
+        }
+    }
+
+    /// Listens on one connection until it breaks. `missed` tells whether notifications may be lost already.
+    async fn session(&mut self, missed: &mut bool, rest: &mut Duration) -> End {
+        let Err(end) = self.listen(missed, rest).await;
+        end
+    }
+
+    async fn listen(
+        &mut self,
+        missed: &mut bool,
+        rest: &mut Duration,
+    ) -> Result<std::convert::Infallible, End> {
+        let Opened { client, driver, .. } = self.address.connect().await?;
+        let overflowed = Arc::new(AtomicBool::new(false));
+        let (sender, mut queue) = mpsc::channel(QUEUE);
+        let driver = tokio::spawn(receive(driver, sender, overflowed.clone()));
+        let _ended_with_this = AbortOnDrop(driver.abort_handle());
+        let mut listening = BTreeSet::new();
+        let mut release = self.current.borrow_and_update().clone();
+        self.subscribe(&client, &release, &mut listening).await?;
+        *rest = FIRST_REST;
+        self.call(&release, &Event::Listening { database: &self.database, missed: *missed }).await;
+        // From here on, whatever ends this session may lose notifications.
+        *missed = true;
+        loop {
+            tokio::select! {
+                biased;
+                changed = self.current.changed() => {
+                    changed.map_err(|_unpublished| End::Unpublished)?;
+                    release = self.current.borrow_and_update().clone();
+                    self.subscribe(&client, &release, &mut listening).await?;
+                    self.call(&release, &Event::Listening { database: &self.database, missed: false }).await;
+                }
+                notification = queue.recv() => {
+                    let Some(notification) = notification else {
+                        return Err(End::Lost("the connection ended".to_owned()));
+                    };
+                    let event = Event::Notified(self.event(notification));
+                    self.call(&release, &event).await;
+                    if queue.is_empty() && overflowed.swap(false, Ordering::Relaxed) {
+                        self.call(&release, &Event::Listening { database: &self.database, missed: true }).await;
+                    }
+                }
+                () = tokio::time::sleep(SILENCE) => self.execute(&client, "").await?,
+            }
+        }
+    }
+
+    fn event(&self, notification: tokio_postgres::Notification) -> Notification {
+        Notification {
+            database: self.database.clone(),
+            channel: notification.channel().to_owned(),
+            payload: notification.payload().to_owned(),
+            sender: notification.process_id().cast_unsigned(),
+        }
+    }
+
+    /// Makes the connection listen on exactly the release's channels.
+    async fn subscribe(
+        &self,
+        client: &Client,
+        release: &Release,
+        listening: &mut BTreeSet<String>,
+    ) -> Result<(), End> {
+        let channels = release.manifest.channels().remove(self.database.as_str()).unwrap_or_default();
+        let wanted: BTreeSet<String> = channels.into_iter().map(str::to_owned).collect();
+        let quoted = |channel: &String| format!("\"{}\"", channel.replace('"', "\"\""));
+        let leave = listening.difference(&wanted).map(|channel| format!("unlisten {};", quoted(channel)));
+        let join = wanted.difference(listening).map(|channel| format!("listen {};", quoted(channel)));
+        self.execute(client, &join.chain(leave).collect::<String>()).await?;
+        let service = release.service();
+        tracing::info!(service, database = self.database, channels = ?wanted, "listening");
+        *listening = wanted;
+        Ok(())
+    }
+
+    async fn execute(&self, client: &Client, sql: &str) -> Result<(), End> {
+        match tokio::time::timeout(self.address.settings.connect, client.batch_execute(sql)).await {
+            Ok(executed) => Ok(executed?),
+            Err(late) => Err(End::Lost(late.to_string())),
+        }
+    }
+
+    /// Calls the guest; what goes wrong there is logged, and no reason to stop.
+    async fn call(&self, release: &Arc<Release>, event: &Event<'_>) {
+        if let Err(error) = notify(release, event).await {
+            let (service, database) = (release.service(), &self.database);
+            tracing::warn!(service, database, %error, "a notification was not handled");
+        }
+    }
+}
+
+/// Waits until no release is listened for.
+async fn unpublished(current: &mut watch::Receiver<Arc<Release>>) {
+    while current.changed().await.is_ok() {}
+}
+
+/// Runs a connection and queues its notifications; what does not fit is counted as missed.
+async fn receive(
+    mut driver: Driver,
+    queue: mpsc::Sender<tokio_postgres::Notification>,
+    overflowed: Arc<AtomicBool>,
+) {
+    let mut messages = stream::poll_fn(move |context| driver.poll_message(context));
+    while let Some(message) = messages.next().await {
+        match message {
+            Ok(AsyncMessage::Notification(notification)) => {
+                if queue.try_send(notification).is_err() {
+                    overflowed.store(true, Ordering::Relaxed);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                return tracing::debug!(error = %chain(&error), "a listening connection ended");
+            }
+        }
+    }
+}
+
+/// Ends a task together with what it serves.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

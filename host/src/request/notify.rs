@@ -1,0 +1,68 @@
+//! Calls a guest for an event of a database: a request's life without a request.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use wasmtime::Store;
+
+use crate::bindings::exports::wharf::platform::pg_listener::Notification;
+use crate::error::chain;
+use crate::release::Release;
+
+use super::instantiate::{self, RequestState};
+use super::{Failure, RequestId, invoke};
+
+/// What a guest is called for.
+pub(crate) enum Event<'a> {
+    /// Listening has begun, or begun again.
+    Listening { database: &'a str, missed: bool },
+    Notified(Notification),
+}
+
+/// Why an event was not handled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotifyError {
+    #[error("{}", chain(.0))]
+    Failed(#[from] Failure),
+    #[error("the guest says: {0}")]
+    Refused(String),
+}
+
+/// Calls the guest within the limits of its requests. Waits as long as the service's requests take every place.
+pub(crate) async fn notify(release: &Arc<Release>, event: &Event<'_>) -> Result<(), NotifyError> {
+    let permit = loop {
+        if let Ok(permit) = release.admission.enter().await {
+            break permit;
+        }
+    };
+    let deadline = Instant::now() + release.manifest.limits.wall;
+    let id = RequestId::new(SystemTime::now());
+    let mut store = instantiate::instantiate(release, permit, id, deadline);
+    let meter = store.data().cpu.clone();
+    let call = pin!(call(release, &mut store, event));
+    let answered = tokio::time::timeout_at(deadline.into(), meter.measure(call)).await;
+    answered.map_err(|_late| Failure::Deadline)??.map_err(NotifyError::Refused)
+}
+
+async fn call(
+    release: &Release,
+    store: &mut Store<RequestState>,
+    event: &Event<'_>,
+) -> Result<Result<(), String>, Failure> {
+    let Some(listener) = &release.listener else {
+        return Err(Failure::Host(wasmtime::Error::msg("the listener vanished")));
+    };
+    let called = async {
+        let instance = release.instances.instantiate_async(&mut *store).await?;
+        let guest = listener.load(&mut *store, &instance)?;
+        match event {
+            Event::Listening { database, missed } => {
+                guest.call_on_listening(&mut *store, database, *missed).await
+            }
+            Event::Notified(notification) => guest.call_on_notify(&mut *store, notification).await,
+        }
+    };
+    let called = called.await;
+    called.map_err(|error| invoke::fault(store, error))
+}
