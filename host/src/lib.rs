@@ -55,7 +55,7 @@ pub use manifest::{
 };
 pub use release::{
     Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
-    PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect,
+    PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect, migrate,
 };
 pub use request::provide::KvError;
 pub use request::{Peer, RequestId, RequestState};

@@ -26,7 +26,7 @@ pub(crate) use admission::{Admission, Permit};
 pub use inspect::{InspectError, Inspection, inspect};
 pub use load::LoadError;
 pub(crate) use load::{Loader, load};
-pub use migrate::MigrateError;
+pub use migrate::{MigrateError, migrate};
 pub use sql::{SqlError, SqlFailure, SqlReport, StatementFile, check_sql};
 pub use table::PublishError;
 pub(crate) use table::{Found, RouteTable};

@@ -57,7 +57,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
     runtime.block_on(async {
         match verb {
             Verb::Build(arguments) => build::run(arguments).await,
-            Verb::Check(arguments) => check::run(&arguments),
+            Verb::Check(arguments) => check::run(&arguments).await,
             Verb::Dev(arguments) => dev::run(arguments).await,
             Verb::Serve(arguments) => serve::run(arguments).await,
         }

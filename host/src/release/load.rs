@@ -19,7 +19,7 @@ use super::{
     Admission, Artifact, Digest, HttpExport, InspectError, Inspection, LoadTimings, MigrateError, PublishError, Release,
     RouteTable, SqlError,
 };
-use super::{compile, inspect, migrate};
+use super::{compile, inspect};
 
 /// Largest component that is taken, from behaviour.md: language runtimes reach 22 MB.
 const LARGEST: usize = 32 << 20;
@@ -158,7 +158,7 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
 
     // Last, as it cannot be undone: everything that can be known to be wrong is known by now.
     let begun = Instant::now();
-    migrate::migrate(host.config, &artifact)
+    super::migrate(host.config, &artifact)
         .await
         .map_err(|source| LoadError::Migrate { service: artifact.manifest.name.clone(), source })?;
     let migrate = begun.elapsed();

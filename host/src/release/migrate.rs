@@ -72,8 +72,12 @@ fn at(line: Option<usize>) -> String {
     line.map(|line| format!(" at line {line}")).unwrap_or_default()
 }
 
-/// Applies what is missing. Returns at once when the artifact has no migrations.
-pub(super) async fn migrate(config: &Config, artifact: &Artifact) -> Result<(), MigrateError> {
+/// Applies the migrations of an artifact that its database does not have yet, as loading does. Returns at once
+/// when there are none.
+///
+/// # Errors
+/// A file that failed or was changed; those before it stay applied.
+pub async fn migrate(config: &Config, artifact: &Artifact) -> Result<(), MigrateError> {
     if artifact.migrations.is_empty() {
         return Ok(());
     }
