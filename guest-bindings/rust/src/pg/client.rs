@@ -1,6 +1,8 @@
 //! One granted database.
 
-use super::{StatementInfo, Transaction, TransactionOptions, queries::queries, transaction::run};
+use super::{
+    CopyIn, CopyOut, StatementInfo, Transaction, TransactionOptions, queries::queries, transaction::run,
+};
 use crate::{Error, Result, bindings::wharf::platform::pg_client::Database};
 use std::time::Duration;
 
@@ -83,7 +85,23 @@ impl PgClient {
         Ok(self.0.notify(channel, payload)?)
     }
 
-    /// The contract's own resource, for what this type does not cover (COPY).
+    /// Runs `copy ... from stdin`, fed by what it returns. It holds a connection until it is dropped.
+    ///
+    /// # Errors
+    /// When the statement is no such copy, or the database refuses it.
+    pub fn copy_in(&self, sql: &str) -> Result<CopyIn> {
+        Ok(CopyIn::new(self.0.copy_in(sql)?))
+    }
+
+    /// Runs `copy ... to stdout`, drained through what it returns. It holds a connection until it is dropped.
+    ///
+    /// # Errors
+    /// When the statement is no such copy, or the database refuses it.
+    pub fn copy_out(&self, sql: &str) -> Result<CopyOut> {
+        Ok(CopyOut::new(self.0.copy_out(sql)?))
+    }
+
+    /// The contract's own resource.
     #[must_use]
     pub fn raw(&self) -> &Database {
         &self.0
