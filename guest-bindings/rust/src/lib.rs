@@ -89,6 +89,8 @@ pub use request::Request;
 pub use response::{IntoReply, Response};
 pub use stream::Pull;
 pub use wharf_guest_macros::service;
+/// Makes a [`pg::Sql`] of a statement and its parameters: `sql!("select $1", id as i64)`.
+pub use wharf_guest_macros::sql;
 
 #[cfg(feature = "axum")]
 pub use {axum, bytes, http};

@@ -39,6 +39,7 @@ mod pipeline;
 mod queries;
 mod range;
 mod rows;
+mod sql;
 mod transaction;
 mod types;
 mod wire;
@@ -53,6 +54,7 @@ pub use pipeline::Pipeline;
 pub use queries::Queries;
 pub use range::{Multirange, Range};
 pub use rows::{ColumnIndex, FromRow, Row, Rows};
+pub use sql::Sql;
 pub use transaction::{Transaction, TransactionOptions};
 #[cfg(feature = "json")]
 pub use types::Json;

@@ -2,6 +2,7 @@
 
 mod from_row;
 mod service;
+mod sql;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
@@ -24,4 +25,13 @@ pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn derive_from_row(item: TokenStream) -> TokenStream {
     let input = parse_macro_input!(item as DeriveInput);
     from_row::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a `wharf_guest::pg::Sql` of a statement and its parameters; that type documents it.
+#[proc_macro]
+pub fn sql(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as sql::Input);
+    let here = proc_macro::Span::call_site();
+    let place = sql::Place::new(&here.file(), here.line());
+    sql::expand(&input, &place).unwrap_or_else(syn::Error::into_compile_error).into()
 }
