@@ -108,7 +108,7 @@ impl PgClient {
     }
 }
 
-queries!(PgClient, query_raw, pipeline_raw, super::Rows::raw);
+queries!(PgClient);
 
 /// Whole milliseconds, at least one: zero would mean something else.
 pub(super) fn millis(span: Duration) -> u32 {

@@ -71,8 +71,7 @@ impl Transaction {
     }
 }
 
-// The contract has raw rows for a database's own queries only.
-queries!(Transaction, query, pipeline, super::Rows::made);
+queries!(Transaction);
 
 /// Runs `work` and ends the transaction as its result says.
 pub(super) fn run<T, E: From<Error>>(
