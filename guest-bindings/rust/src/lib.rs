@@ -88,9 +88,9 @@ pub use pg::{FromRow, PgClient};
 pub use request::Request;
 pub use response::{IntoReply, Response};
 pub use stream::Pull;
-pub use wharf_guest_macros::service;
 /// Makes a [`pg::Sql`] of a statement and its parameters: `sql!("select $1", id as i64)`.
 pub use wharf_guest_macros::sql;
+pub use wharf_guest_macros::{listener, service};
 
 #[cfg(feature = "axum")]
 pub use {axum, bytes, http};
@@ -99,6 +99,8 @@ pub use {serde, serde_json};
 
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bindings::listener::exports::wharf::platform::pg_listener::Guest as ListenerGuest;
+    pub use crate::pg::{on_listening, on_notify};
     pub use crate::service::*;
 }
 

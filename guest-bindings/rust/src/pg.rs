@@ -35,6 +35,7 @@ mod convert;
 mod copy;
 mod cursor;
 mod external;
+mod listener;
 mod pipeline;
 mod queries;
 mod range;
@@ -50,6 +51,9 @@ pub use composite::Composite;
 pub use convert::{FromPg, Mismatch, ToPg};
 pub use copy::{CopyIn, CopyOut};
 pub use cursor::Cursor;
+pub use listener::{Listener, Notification};
+#[doc(hidden)]
+pub use listener::{on_listening, on_notify};
 pub use pipeline::Pipeline;
 pub use queries::Queries;
 pub use range::{Multirange, Range};

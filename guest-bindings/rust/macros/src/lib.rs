@@ -1,11 +1,12 @@
 //! The macros of `wharf-guest`; use them through that crate, which documents them with examples.
 
 mod from_row;
+mod listener;
 mod service;
 mod sql;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, ItemFn, parse_macro_input};
+use syn::{DeriveInput, ItemFn, ItemImpl, parse_macro_input};
 
 /// Makes a function the service of this component.
 ///
@@ -15,6 +16,15 @@ use syn::{DeriveInput, ItemFn, parse_macro_input};
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     service::expand(&arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes an `impl wharf_guest::pg::Listener` what this component does when the database notifies.
+///
+/// It stands beside a `#[service]`, or alone. One crate has one listener.
+#[proc_macro_attribute]
+pub fn listener(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as ItemImpl);
+    listener::expand(&arguments.into(), &item).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Makes a struct of a row: named fields by column name, tuple fields by position.
