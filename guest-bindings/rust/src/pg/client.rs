@@ -1,9 +1,10 @@
 //! One granted database.
 
 use super::{
-    CopyIn, CopyOut, StatementInfo, Transaction, TransactionOptions, queries::queries, transaction::run,
+    CopyIn, CopyOut, Retry, Retryable, StatementInfo, Transaction, TransactionOptions, queries::queries,
+    transaction::run,
 };
-use crate::{Error, Result, bindings::wharf::platform::pg_client::Database};
+use crate::{Error, Result, bindings::wharf::platform::pg_client::Database, time::sleep};
 use std::time::Duration;
 
 /// A database that the manifest grants: cheap, and holding no connection between calls.
@@ -59,6 +60,34 @@ impl PgClient {
         work: impl FnOnce(&Transaction) -> Result<T, E>,
     ) -> Result<T, E> {
         run(self.begin_with(options)?, work)
+    }
+
+    /// Runs `work` in a transaction, and from the start again in a new one when it collided with another
+    /// (SQLSTATE 40001 or 40P01): what `serializable` and `repeatable read` call for.
+    ///
+    /// ```no_run
+    /// # use wharf_guest::{PgClient, Result, pg::{Isolation, Retry, TransactionOptions}};
+    /// # fn main() -> Result<()> {
+    /// let options = TransactionOptions::new().isolation(Isolation::Serializable);
+    /// let left: i64 = PgClient::open("main")?.transaction_retry(options, Retry::default(), |tx| {
+    ///     tx.execute("update seats set taken = true where id = $1", &[&7])?;
+    ///     tx.query_value("select count(*) from seats where not taken", &[])
+    /// })?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// `work` may run several times: what it does besides the transaction happens each time. Nothing is run
+    /// again after any other error, least of all when the outcome is unknown.
+    ///
+    /// # Errors
+    /// Whatever the last attempt gives, as [`transaction`](Self::transaction).
+    pub fn transaction_retry<T, E: From<Error> + Retryable>(
+        &self,
+        options: TransactionOptions,
+        retry: Retry,
+        mut work: impl FnMut(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        retry.run(sleep, || self.transaction_with(options, &mut work))
     }
 
     /// Starts a transaction; dropping it without a commit rolls back.
