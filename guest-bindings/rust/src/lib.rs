@@ -30,6 +30,8 @@
 //! }
 //! ```
 //!
+//! Background work is an `impl` of [`pg::Listener`], which the database wakes with NOTIFY.
+//!
 //! # How it runs
 //! Each request gets a fresh instance of the component, with its own memory; nothing is left for the next.
 //! Calls to the host ([`PgClient`], [`Kv`]) look blocking, and block nobody: the host suspends this one
@@ -96,6 +98,10 @@ pub use wharf_guest_macros::{listener, service};
 pub use {axum, bytes, http};
 #[cfg(feature = "json")]
 pub use {serde, serde_json};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[doc(hidden)]
 pub mod __private {

@@ -26,6 +26,15 @@
 //! Parameters are converted to the types that the statement expects. What a column becomes is up to
 //! [`FromPg`]: integers widen (an `int4` reads as `i64`), `null` needs an `Option`, arrays become `Vec`s. Rows stay
 //! as the server sent them; a column is read when it is asked for, and nothing is made of the others.
+//!
+//! | for | there is |
+//! |---|---|
+//! | statements that are checked and listed when the service is compiled | [`sql!`](crate::sql) and [`Sql`] |
+//! | results too large for one call | [`Cursor`], [`CopyOut`] |
+//! | many rows at once | [`CopyIn`], [`Pipeline`] |
+//! | what belongs together | [`Transaction`], again after a collision with [`Retry`] |
+//! | types without one of Rust's own | [`Array`], [`Range`], [`Multirange`], [`Composite`], [`Label`], `Json` |
+//! | being woken by NOTIFY | [`Listener`] |
 
 mod array;
 mod block;
