@@ -6,6 +6,9 @@
 #![allow(unused_qualifications, reason = "generated")]
 #![allow(clippy::all, clippy::restriction, clippy::pedantic, reason = "generated")]
 
+#[doc(hidden)]
+pub mod listener;
+
 wit_bindgen::generate!({
     path: "wit",
     inline: "

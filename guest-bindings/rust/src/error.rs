@@ -54,6 +54,8 @@ pub enum ErrorKind {
     },
     /// A stored value is not what the service expected.
     Value(String),
+    /// Reading or writing a stream failed, for a reason that is not the host's.
+    Io(std::io::Error),
 }
 
 /// A column that is missing, or holds something else than was asked for.
@@ -221,6 +223,7 @@ impl fmt::Display for Error {
             ErrorKind::Request(text) | ErrorKind::Value(text) => f.write_str(text),
             ErrorKind::Column(error) => error.fmt(f),
             ErrorKind::RowCount { found } => write!(f, "the query gave {found} rows where one was expected"),
+            ErrorKind::Io(error) => error.fmt(f),
             ErrorKind::Config { key, problem } => write!(f, "config key `{key}` {problem}"),
         }
     }
@@ -317,6 +320,13 @@ impl From<ColumnError> for Error {
     }
 }
 
+impl From<std::io::Error> for Error {
+    /// What a stream of this crate failed with is taken out again.
+    fn from(error: std::io::Error) -> Self {
+        error.downcast().unwrap_or_else(|error| ErrorKind::Io(error).into())
+    }
+}
+
 #[cfg(feature = "axum")]
 impl axum::response::IntoResponse for Error {
     fn into_response(self) -> axum::response::Response {
@@ -367,6 +377,14 @@ mod tests {
         assert_eq!(status(http_types::Error::Timeout.into()), 408);
         assert_eq!(status(ErrorKind::Request("`name` is missing".into()).into()), 400);
         assert_eq!(status(pg_client::Error::Denied("pg.main".into()).into()), 500);
+    }
+
+    #[test]
+    fn an_error_survives_the_way_through_a_stream() {
+        let error = Error::from(std::io::Error::other(unique_violation()));
+        assert!(error.is_unique_violation());
+        let error = Error::from(std::io::Error::other("the pipe is shut"));
+        assert_eq!((error.to_string().as_str(), error.status()), ("the pipe is shut", 500));
     }
 
     #[test]

@@ -30,6 +30,8 @@
 //! }
 //! ```
 //!
+//! Background work is an `impl` of [`pg::Listener`], which the database wakes with NOTIFY.
+//!
 //! # How it runs
 //! Each request gets a fresh instance of the component, with its own memory; nothing is left for the next.
 //! Calls to the host ([`PgClient`], [`Kv`]) look blocking, and block nobody: the host suspends this one
@@ -88,15 +90,23 @@ pub use pg::{FromRow, PgClient};
 pub use request::Request;
 pub use response::{IntoReply, Response};
 pub use stream::Pull;
-pub use wharf_guest_macros::service;
+/// Makes a [`pg::Sql`] of a statement and its parameters: `sql!("select $1", id as i64)`.
+pub use wharf_guest_macros::sql;
+pub use wharf_guest_macros::{listener, service};
 
 #[cfg(feature = "axum")]
 pub use {axum, bytes, http};
 #[cfg(feature = "json")]
 pub use {serde, serde_json};
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bindings::listener::exports::wharf::platform::pg_listener::Guest as ListenerGuest;
+    pub use crate::pg::{on_listening, on_notify};
     pub use crate::service::*;
 }
 

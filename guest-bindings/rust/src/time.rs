@@ -23,6 +23,15 @@ pub fn now() -> Timestamp {
     Timestamp(seconds * SECOND + i64::from(now.nanoseconds / 1000))
 }
 
+/// Waits for this long. Nothing else of the guest runs meanwhile, and it costs no CPU.
+///
+/// ```no_run
+/// wharf_guest::time::sleep(std::time::Duration::from_millis(50));
+/// ```
+pub fn sleep(span: Duration) {
+    monotonic_clock::subscribe_duration(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)).block();
+}
+
 /// An instant in microseconds since 1970-01-01 00:00 UTC: a Postgres `timestamptz` (or `timestamp`, taken as
 /// UTC).
 ///

@@ -1,10 +1,12 @@
 //! The macros of `wharf-guest`; use them through that crate, which documents them with examples.
 
 mod from_row;
+mod listener;
 mod service;
+mod sql;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, ItemFn, parse_macro_input};
+use syn::{DeriveInput, ItemFn, ItemImpl, parse_macro_input};
 
 /// Makes a function the service of this component.
 ///
@@ -16,6 +18,15 @@ pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     service::expand(&arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
+/// Makes an `impl wharf_guest::pg::Listener` what this component does when the database notifies.
+///
+/// It stands beside a `#[service]`, or alone. One crate has one listener.
+#[proc_macro_attribute]
+pub fn listener(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as ItemImpl);
+    listener::expand(&arguments.into(), &item).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
 /// Makes a struct of a row: named fields by column name, tuple fields by position.
 ///
 /// `#[pg(rename = "column")]` on a field names its column; `#[pg(default)]` takes `Default::default()` when
@@ -24,4 +35,13 @@ pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn derive_from_row(item: TokenStream) -> TokenStream {
     let input = parse_macro_input!(item as DeriveInput);
     from_row::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a `wharf_guest::pg::Sql` of a statement and its parameters; that type documents it.
+#[proc_macro]
+pub fn sql(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as sql::Input);
+    let here = proc_macro::Span::call_site();
+    let place = sql::Place::new(&here.file(), here.line());
+    sql::expand(&input, &place).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -21,7 +21,7 @@ pub(crate) fn expand(arguments: &TokenStream, function: &ItemFn) -> syn::Result<
 
         // Natively (a service's own unit tests) there is nothing to export.
         #[cfg(target_family = "wasm")]
-        #[allow(unsafe_code, unused_qualifications, missing_docs, clippy::all)]
+        #[allow(unused_qualifications, missing_docs, clippy::all)]
         const _: () = {
             struct Service;
             impl ::wharf_guest::__private::Guest for Service {

@@ -1,57 +1,41 @@
-//! The rows of one answer, shared by all of them: the server's bytes and where each value begins, or (in a
-//! transaction, whose answers the contract has no raw form for) values that the host has made.
+//! The rows of one answer, shared by all of them: the server's bytes, and where each value begins.
 
 use super::wire::Reader;
-use super::{Column, FromPg, Mismatch, PgValue, WireValue};
+use super::{Column, FromPg, Mismatch};
 use crate::bindings::wharf::platform::pg_client::{Error, RawRows};
 use std::{fmt, sync::Arc};
 
 pub(super) struct Block {
     pub(super) columns: Arc<[Column]>,
-    rows: Content,
-}
-
-enum Content {
-    Raw {
-        bytes: Vec<u8>,
-        /// Where in the bytes each value begins, its length first: row after row.
-        starts: Vec<u32>,
-        count: usize,
-    },
-    Made(Vec<Vec<PgValue>>),
+    bytes: Vec<u8>,
+    /// Where in the bytes each value begins, its length first: row after row.
+    starts: Vec<u32>,
+    count: usize,
 }
 
 impl Block {
     /// Finds the values. Fails when the bytes are not as many rows of these columns.
-    pub(super) fn raw(columns: Arc<[Column]>, rows: RawRows) -> Result<Self, Error> {
+    pub(super) fn new(columns: Arc<[Column]>, rows: RawRows) -> Result<Self, Error> {
         let starts = starts(&rows, columns.len())
             .ok_or_else(|| Error::Other("the host's rows are not as the contract has them".to_owned()))?;
         let count = usize::try_from(rows.count).unwrap_or(usize::MAX);
-        Ok(Self { columns, rows: Content::Raw { bytes: rows.bytes, starts, count } })
+        Ok(Self { columns, bytes: rows.bytes, starts, count })
     }
 
-    pub(super) fn made(columns: Arc<[Column]>, rows: Vec<Vec<PgValue>>) -> Self {
-        Self { columns, rows: Content::Made(rows) }
+    pub(super) fn empty(columns: Arc<[Column]>) -> Self {
+        Self { columns, bytes: Vec::new(), starts: Vec::new(), count: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
-        match &self.rows {
-            Content::Raw { count, .. } => *count,
-            Content::Made(rows) => rows.len(),
-        }
+        self.count
     }
 
     /// One value as a `T`; none when there is no such row or column.
     pub(super) fn read<T: FromPg>(&self, row: usize, column: usize) -> Option<Result<T, Mismatch>> {
         let type_oid = self.columns.get(column)?.type_oid;
-        match &self.rows {
-            Content::Raw { bytes, starts, .. } => {
-                let start = *starts.get(row.checked_mul(self.columns.len())?.checked_add(column)?)?;
-                let mut rest = Reader(bytes.get(usize::try_from(start).ok()?..)?);
-                Some(T::from_wire(rest.value(type_oid)?))
-            }
-            Content::Made(rows) => Some(T::from_pg(rows.get(row)?.get(column)?.clone())),
-        }
+        let start = *self.starts.get(row.checked_mul(self.columns.len())?.checked_add(column)?)?;
+        let mut rest = Reader(self.bytes.get(usize::try_from(start).ok()?..)?);
+        Some(T::from_wire(rest.value(type_oid)?))
     }
 }
 
@@ -63,7 +47,7 @@ fn starts(rows: &RawRows, width: usize) -> Option<Vec<u32>> {
     let mut starts = Vec::with_capacity(count.min(rows.bytes.len() / 4));
     for _ in 0..count {
         starts.push(u32::try_from(rows.bytes.len() - rest.0.len()).ok()?);
-        let WireValue { .. } = rest.value(0)?;
+        rest.value(0)?;
     }
     rest.end(starts)
 }
@@ -83,7 +67,7 @@ mod tests {
 
     fn block(count: u32, bytes: &[u8]) -> Result<Block, Error> {
         let column = |type_oid| Column { name: "c".to_owned(), type_oid };
-        Block::raw([column(21), column(25)].into(), RawRows { count, bytes: bytes.to_vec() })
+        Block::new([column(21), column(25)].into(), RawRows { count, bytes: bytes.to_vec() })
     }
 
     const ROWS: &[u8] = b"\0\0\0\x02\0\x07\0\0\0\x03Ada\xff\xff\xff\xff\0\0\0\0";

@@ -1,7 +1,10 @@
 //! One granted database.
 
-use super::{StatementInfo, Transaction, TransactionOptions, queries::queries, transaction::run};
-use crate::{Error, Result, bindings::wharf::platform::pg_client::Database};
+use super::{
+    CopyIn, CopyOut, Retry, Retryable, StatementInfo, Transaction, TransactionOptions, queries::queries,
+    transaction::run,
+};
+use crate::{Error, Result, bindings::wharf::platform::pg_client::Database, time::sleep};
 use std::time::Duration;
 
 /// A database that the manifest grants: cheap, and holding no connection between calls.
@@ -59,6 +62,34 @@ impl PgClient {
         run(self.begin_with(options)?, work)
     }
 
+    /// Runs `work` in a transaction, and from the start again in a new one when it collided with another
+    /// (SQLSTATE 40001 or 40P01): what `serializable` and `repeatable read` call for.
+    ///
+    /// ```no_run
+    /// # use wharf_guest::{PgClient, Result, pg::{Isolation, Retry, TransactionOptions}};
+    /// # fn main() -> Result<()> {
+    /// let options = TransactionOptions::new().isolation(Isolation::Serializable);
+    /// let left: i64 = PgClient::open("main")?.transaction_retry(options, Retry::default(), |tx| {
+    ///     tx.execute("update seats set taken = true where id = $1", &[&7])?;
+    ///     tx.query_value("select count(*) from seats where not taken", &[])
+    /// })?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// `work` may run several times: what it does besides the transaction happens each time. Nothing is run
+    /// again after any other error, least of all when the outcome is unknown.
+    ///
+    /// # Errors
+    /// Whatever the last attempt gives, as [`transaction`](Self::transaction).
+    pub fn transaction_retry<T, E: From<Error> + Retryable>(
+        &self,
+        options: TransactionOptions,
+        retry: Retry,
+        mut work: impl FnMut(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        retry.run(sleep, || self.transaction_with(options, &mut work))
+    }
+
     /// Starts a transaction; dropping it without a commit rolls back.
     ///
     /// # Errors
@@ -83,14 +114,30 @@ impl PgClient {
         Ok(self.0.notify(channel, payload)?)
     }
 
-    /// The contract's own resource, for what this type does not cover (COPY).
+    /// Runs `copy ... from stdin`, fed by what it returns. It holds a connection until it is dropped.
+    ///
+    /// # Errors
+    /// When the statement is no such copy, or the database refuses it.
+    pub fn copy_in(&self, sql: &str) -> Result<CopyIn> {
+        Ok(CopyIn::new(self.0.copy_in(sql)?))
+    }
+
+    /// Runs `copy ... to stdout`, drained through what it returns. It holds a connection until it is dropped.
+    ///
+    /// # Errors
+    /// When the statement is no such copy, or the database refuses it.
+    pub fn copy_out(&self, sql: &str) -> Result<CopyOut> {
+        Ok(CopyOut::new(self.0.copy_out(sql)?))
+    }
+
+    /// The contract's own resource.
     #[must_use]
     pub fn raw(&self) -> &Database {
         &self.0
     }
 }
 
-queries!(PgClient, query_raw, pipeline_raw, super::Rows::raw);
+queries!(PgClient);
 
 /// Whole milliseconds, at least one: zero would mean something else.
 pub(super) fn millis(span: Duration) -> u32 {

@@ -29,7 +29,7 @@ pub struct Cursor {
 impl Cursor {
     pub(super) fn new(raw: pg_client::Cursor) -> Self {
         let columns: Arc<[Column]> = raw.columns().into();
-        let fetched = Rows::new(Block::made(Arc::clone(&columns), Vec::new()), 0);
+        let fetched = Rows::of(Block::empty(Arc::clone(&columns)), 0);
         Self { raw, columns, batch: BATCH, fetched, ended: false }
     }
 
@@ -65,7 +65,7 @@ impl Cursor {
             rows = self.raw.next_raw(self.batch)?;
             self.ended = rows.count == 0;
         }
-        Ok(Rows::new(Block::raw(Arc::clone(&self.columns), rows)?, 0))
+        Ok(Rows::of(Block::new(Arc::clone(&self.columns), rows)?, 0))
     }
 }
 

@@ -91,13 +91,12 @@ pub trait Queries {
     }
 }
 
-/// Implements the trait by a resource of the contract, and its functions as methods of the type's own. Rows are
-/// made by `$rows` of what the resource's functions `$query` and `$pipeline` give.
+/// Implements the trait by a resource of the contract, and its functions as methods of the type's own.
 macro_rules! queries {
-    ($type:ty, $query:ident, $pipeline:ident, $rows:expr) => {
+    ($type:ty) => {
         impl $crate::pg::Queries for $type {
             fn query(&self, sql: &str, params: &[&dyn $crate::pg::ToPg]) -> $crate::Result<$crate::pg::Rows> {
-                $rows(self.raw().$query(sql, &$crate::pg::queries::values(params))?)
+                $crate::pg::Rows::new(self.raw().query_raw(sql, &$crate::pg::queries::values(params))?)
             }
 
             fn execute(&self, sql: &str, params: &[&dyn $crate::pg::ToPg]) -> $crate::Result<u64> {
@@ -105,7 +104,8 @@ macro_rules! queries {
             }
 
             fn pipeline(&self, statements: $crate::pg::Pipeline) -> $crate::Result<Vec<$crate::pg::Rows>> {
-                self.raw().$pipeline(statements.statements())?.into_iter().map($rows).collect()
+                let results = self.raw().pipeline_raw(statements.statements())?;
+                results.into_iter().map($crate::pg::Rows::new).collect()
             }
 
             fn cursor(

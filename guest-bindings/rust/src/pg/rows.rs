@@ -1,7 +1,7 @@
 //! What a query gave: rows whose columns are read by name or position, each when it is asked for.
 
 use super::{Column, FromPg, PgValue, Scalar, block::Block};
-use crate::bindings::wharf::platform::pg_client::{RawRowSet, RowSet};
+use crate::bindings::wharf::platform::pg_client::RawRowSet;
 use crate::{ColumnError, ErrorKind, Result};
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -51,17 +51,11 @@ pub trait ColumnIndex: Copy + fmt::Display {
 }
 
 impl Rows {
-    /// Of rows as the server sent them.
-    pub(super) fn raw(set: RawRowSet) -> Result<Self> {
-        Ok(Self::new(Block::raw(set.columns.into(), set.rows)?, set.affected))
+    pub(super) fn new(set: RawRowSet) -> Result<Self> {
+        Ok(Self::of(Block::new(set.columns.into(), set.rows)?, set.affected))
     }
 
-    /// Of rows that the host has read.
-    pub(super) fn made(set: RowSet) -> Result<Self> {
-        Ok(Self::new(Block::made(set.columns.into(), set.rows), set.affected))
-    }
-
-    pub(super) fn new(block: Block, affected: u64) -> Self {
+    pub(super) fn of(block: Block, affected: u64) -> Self {
         Self { left: 0..block.len(), block: Arc::new(block), affected }
     }
 
@@ -248,13 +242,7 @@ mod tests {
         let bytes = b"\0\0\0\x04\0\0\0\x07\0\0\0\x03Ada".repeat(count);
         let affected = count as u64;
         let rows = RawRows { count: u32::try_from(count).unwrap(), bytes };
-        Rows::raw(RawRowSet { columns: columns(), rows, affected }).unwrap()
-    }
-
-    /// As a transaction gives them.
-    fn made() -> Row {
-        let row = vec![PgValue::Scalar(Scalar::Int4(7)), PgValue::Scalar(Scalar::Text("Ada".into()))];
-        Rows::made(RowSet { columns: columns(), rows: vec![row], affected: 1 }).unwrap().into_one().unwrap()
+        Rows::new(RawRowSet { columns: columns(), rows, affected }).unwrap()
     }
 
     fn row() -> Row {
@@ -263,12 +251,11 @@ mod tests {
 
     #[test]
     fn columns_are_read_by_name_and_position() {
-        for mut row in [row(), made()] {
-            assert_eq!(row.get::<i64>("id").unwrap(), 7);
-            assert_eq!(row.get::<String>(1).unwrap(), "Ada");
-            assert_eq!(row.take::<String>("name").unwrap(), "Ada");
-            assert_eq!(row.take::<Option<String>>("name").unwrap(), None);
-        }
+        let mut row = row();
+        assert_eq!(row.get::<i64>("id").unwrap(), 7);
+        assert_eq!(row.get::<String>(1).unwrap(), "Ada");
+        assert_eq!(row.take::<String>("name").unwrap(), "Ada");
+        assert_eq!(row.take::<Option<String>>("name").unwrap(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Statements that hold together.
 
-use super::{Isolation, client::millis, queries::queries};
+use super::{CopyIn, CopyOut, Isolation, client::millis, queries::queries};
 use crate::{Error, Result, bindings::wharf::platform::pg_client};
 use std::time::Duration;
 
@@ -48,15 +48,30 @@ impl Transaction {
         run(self.savepoint()?, work)
     }
 
-    /// The contract's own resource, for what this type does not cover (COPY).
+    /// Runs `copy ... from stdin`, fed by what it returns. The transaction goes on when the copy has ended.
+    ///
+    /// # Errors
+    /// When the statement is no such copy, or the database refuses it.
+    pub fn copy_in(&self, sql: &str) -> Result<CopyIn> {
+        Ok(CopyIn::new(self.0.copy_in(sql)?))
+    }
+
+    /// Runs `copy ... to stdout`, drained through what it returns. The transaction goes on when the copy has ended.
+    ///
+    /// # Errors
+    /// When the statement is no such copy, or the database refuses it.
+    pub fn copy_out(&self, sql: &str) -> Result<CopyOut> {
+        Ok(CopyOut::new(self.0.copy_out(sql)?))
+    }
+
+    /// The contract's own resource.
     #[must_use]
     pub fn raw(&self) -> &pg_client::Transaction {
         &self.0
     }
 }
 
-// The contract has raw rows for a database's own queries only.
-queries!(Transaction, query, pipeline, super::Rows::made);
+queries!(Transaction);
 
 /// Runs `work` and ends the transaction as its result says.
 pub(super) fn run<T, E: From<Error>>(

@@ -15,8 +15,7 @@ pub(crate) fn query(command: &Value) -> Answer {
 }
 
 pub(crate) fn pipeline(command: &Value) -> Answer {
-    let results = open(command)?.pipeline_raw(&statements(command)?)?;
-    Ok(json!({"results": results.iter().map(row_set).collect::<Result<Vec<_>, _>>()?}))
+    row_sets(&open(command)?.pipeline_raw(&statements(command)?)?)
 }
 
 pub(crate) fn cursor(command: &Value) -> Answer {
@@ -38,9 +37,13 @@ pub(crate) fn drain(cursor: &Cursor, command: &Value) -> Answer {
     Ok(json!({"columns": crate::values::columns(&columns), "batches": batches, "rows": all}))
 }
 
-fn row_set(set: &RawRowSet) -> Answer {
+pub(crate) fn row_set(set: &RawRowSet) -> Answer {
     let rows = rows(&set.columns, &set.rows)?;
     Ok(json!({"columns": columns(&set.columns), "rows": rows, "affected": set.affected}))
+}
+
+pub(crate) fn row_sets(sets: &[RawRowSet]) -> Answer {
+    Ok(json!({"results": sets.iter().map(row_set).collect::<Result<Vec<_>, _>>()?}))
 }
 
 /// Takes the bytes apart as the contract says that they lie; all of them must belong to a row.

@@ -71,6 +71,11 @@ impl Stack {
                 let (sql, params) = statement(step)?;
                 drain(&self.at(step)?.cursor(sql, &params)?, step)
             }
+            "query-raw" => {
+                let (sql, params) = statement(step)?;
+                raw::row_set(&self.at(step)?.query_raw(sql, &params)?)
+            }
+            "pipeline-raw" => raw::row_sets(&self.at(step)?.pipeline_raw(&statements(step)?)?),
             "cursor-raw" => {
                 let (sql, params) = statement(step)?;
                 raw::drain(&self.at(step)?.cursor(sql, &params)?, step)
