@@ -48,6 +48,8 @@ pub struct Step {
     pub swap: bool,
     /// Waits this long, for what happens by the clock (expiry). Never for something to finish.
     pub wait_ms: Option<u64>,
+    /// Repeats the request until what must come back does, for at most so long: for what goes on behind requests.
+    pub until_ms: Option<u64>,
     /// What must come back.
     pub expect: Option<Expect>,
 }

@@ -1,6 +1,6 @@
 //! Suites times guests, on one target.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue, Request};
 use wharf_control::Project;
@@ -13,6 +13,9 @@ use crate::target::{Outgoing, Target, TargetError, chunked, known};
 
 /// How long one step may take: more than any limit that a case provokes.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two requests of a step that is repeated.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Runs every case with every guest of its suite. A suite without a guest, and a guest without a suite,
 /// are failures: neither would ever be noticed otherwise.
@@ -82,8 +85,15 @@ async fn run_step(step: &Step, project: &Project, target: &impl Target) -> Resul
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
     let (Some(line), Some(expect)) = (&step.request, &step.expect) else { return Ok(()) };
-    let answer = target.send(request(step, line)?).await.map_err(told)?;
-    compare(&answer, expect)
+    let patience = Duration::from_millis(step.until_ms.unwrap_or(0));
+    let begun = Instant::now();
+    loop {
+        let answer = target.send(request(step, line)?).await.map_err(told)?;
+        match compare(&answer, expect) {
+            Err(_) if begun.elapsed() < patience => tokio::time::sleep(PAUSE).await,
+            compared => return compared,
+        }
+    }
 }
 
 fn request(step: &Step, line: &str) -> Result<Request<Outgoing>, String> {

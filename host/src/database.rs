@@ -39,7 +39,7 @@ impl DatabaseConfig {
     /// # Errors
     /// What a request would be told, with the cause; never the address.
     pub async fn reach(&self) -> Result<(), ReachError> {
-        let connected = Address::parse(self)?.connect().await;
+        let connected = Address::parse(self)?.for_use("check").connect().await;
         connected.map(drop).map_err(|error| ReachError::Connect(error.into()))
     }
 }

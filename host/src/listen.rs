@@ -84,11 +84,11 @@ impl Listeners {
             }
             let Some(background) = background else { return };
             let (sender, current) = watch::channel(release.clone());
+            let address = address.for_use(&format!("listen {service}"));
             background.runtime.spawn(Listener { address, database: database.to_owned(), current }.run());
             tasks.insert(key, sender);
         }
     }
-
 }
 
 impl Running {
@@ -211,7 +211,11 @@ impl Listener {
         let quoted = |channel: &String| format!("\"{}\"", channel.replace('"', "\"\""));
         let leave = listening.difference(&wanted).map(|channel| format!("unlisten {};", quoted(channel)));
         let join = wanted.difference(listening).map(|channel| format!("listen {};", quoted(channel)));
-        self.execute(client, &join.chain(leave).collect::<String>()).await?;
+        let change: String = join.chain(leave).collect();
+        if change.is_empty() {
+            return Ok(());
+        }
+        self.execute(client, &change).await?;
         let service = release.service();
         tracing::info!(service, database = self.database, channels = ?wanted, "listening");
         *listening = wanted;

@@ -131,10 +131,15 @@ impl Address {
         if driver.get_tcp_user_timeout().is_none() {
             driver.tcp_user_timeout(settings.connect);
         }
-        if driver.get_application_name().is_none() {
-            driver.application_name("wharf");
-        }
         Ok(Self { driver, targets, settings, password })
+    }
+
+    /// The same, showing in `pg_stat_activity` who it is for, unless the address names an application itself.
+    pub(crate) fn for_use(mut self, who: &str) -> Self {
+        if self.driver.get_application_name().is_none() {
+            self.driver.application_name(format!("wharf {who}"));
+        }
+        self
     }
 
     /// The driver's settings, with the password as it is now: a file may have changed since.

@@ -16,8 +16,8 @@ use crate::request::{self, RequestState};
 
 use super::inspect::{HTTP_HANDLER, PG_LISTENER, PLATFORM};
 use super::{
-    Admission, Artifact, Digest, HttpExport, InspectError, Inspection, LoadTimings, MigrateError, PublishError, Release,
-    RouteTable, SqlError,
+    Admission, Artifact, Digest, HttpExport, InspectError, Inspection, LoadTimings, MigrateError,
+    PublishError, Release, RouteTable, SqlError,
 };
 use super::{compile, inspect};
 
@@ -40,9 +40,7 @@ pub enum LoadError {
     #[error("failed to read the component")]
     Inspect(#[from] InspectError),
     /// It exports nothing that this host calls.
-    #[error(
-        "the manifest has routes, but the component exports no `{HTTP_HANDLER}`; it exports {0}"
-    )]
+    #[error("the manifest has routes, but the component exports no `{HTTP_HANDLER}`; it exports {0}")]
     NoHandler(String),
     /// It is to be called for notifications, and cannot be.
     #[error("the manifest has `[[listen]]`, but the component exports no `{PG_LISTENER}`; it exports {0}")]
@@ -232,10 +230,12 @@ fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
         _ => !manifest.grants.http.is_empty(),
     };
     let missing = inspection.grants.iter().filter(|kind| !granted(kind));
-    let denied = missing
-        .map(|kind| format!("it imports what needs a `{kind}` grant and has none: every open will be denied"));
+    let denied = missing.map(|kind| {
+        format!("it imports what needs a `{kind}` grant and has none: every open will be denied")
+    });
     let deaf = inspection.listens() && manifest.listen.is_empty();
-    let deaf = deaf.then(|| "it can listen, but the manifest has no `[[listen]]`: it is never called".to_owned());
+    let deaf =
+        deaf.then(|| "it can listen, but the manifest has no `[[listen]]`: it is never called".to_owned());
     denied.chain(deaf).collect()
 }
 

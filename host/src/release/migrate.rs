@@ -88,7 +88,7 @@ pub async fn migrate(config: &Config, artifact: &Artifact) -> Result<(), Migrate
         database: name.to_owned(),
         source,
     };
-    let address = Address::parse(database).map_err(|error| failed(error.into()))?;
+    let address = Address::parse(database).map_err(|error| failed(error.into()))?.for_use("migrations");
     let Opened { mut client, driver, .. } = address.connect().await.map_err(|error| failed(error.into()))?;
     let driver = tokio::spawn(driver);
     let result = apply(&mut client, &artifact.manifest.name, &artifact.migrations).await;

@@ -179,7 +179,7 @@ pub async fn check_sql(config: &Config, artifact: &Artifact) -> Result<SqlReport
             database: name.clone(),
             source,
         };
-        let address = Address::parse(database).map_err(|error| failed(error.into()))?;
+        let address = Address::parse(database).map_err(|error| failed(error.into()))?.for_use("check");
         let Opened { client, driver, .. } = address.connect().await.map_err(|error| failed(error.into()))?;
         let driver = tokio::spawn(driver);
         let asked = tokio::time::timeout(CHECK, ask(&client, &statements)).await;

@@ -16,7 +16,10 @@ use super::{Failure, RequestId, invoke};
 /// What a guest is called for.
 pub(crate) enum Event<'a> {
     /// Listening has begun, or begun again.
-    Listening { database: &'a str, missed: bool },
+    Listening {
+        database: &'a str,
+        missed: bool,
+    },
     Notified(Notification),
 }
 

@@ -10,9 +10,13 @@ mod faults;
 mod kv;
 /// Sockets: what clients may do wrong, and how serving ends.
 mod listen;
+/// Services that are called for notifications.
+mod listen_notify;
 /// What is refused before it serves.
 mod load;
 /// Transactions, cancellation and sessions, watched from a second connection.
 mod postgres;
+/// SQL that is compared with its database before it serves.
+mod sql;
 /// Releases that replace each other.
 mod swap;
