@@ -20,14 +20,21 @@ use report::{Comparison, Report};
 use server::Server;
 
 /// What is compared: the key in the summary, and the path on both servers.
-const ROUTES: [(&str, &str); 3] =
-    [("hello_typed", "/typed/hello"), ("hello_axum_guest", "/axum/hello"), ("pg_query", "/typed/pg")];
+const ROUTES: [(&str, &str); 7] = [
+    ("hello_typed", "/typed/hello"),
+    ("hello_axum_guest", "/axum/hello"),
+    ("pg_query", "/typed/pg"),
+    ("pg_20_queries", "/typed/pg/queries"),
+    ("pg_pipeline_of_20", "/typed/pg/pipeline"),
+    ("pg_1000_rows", "/typed/pg/rows"),
+    ("pg_update", "/typed/pg/update"),
+];
 
 /// Services that `wharf serve` runs.
 const SERVICES: [&str; 3] = ["hello-typed", "hello-axum", "pg-typed"];
 
 /// Turns of each server on each route.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// How long one turn takes.
 const TURN: Duration = Duration::from_secs(3);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use wharf_guest::{
     FromRow, PgClient, Result,
     pg::{Queries, Timestamp},
+    sql,
 };
 
 /// Characters in a name, at most; the migration checks the same.
@@ -64,54 +65,58 @@ fn within(text: &str, field: &'static str, most: usize) -> Result<String, Proble
 
 /// The latest entries, newest first.
 pub(crate) fn latest(db: &impl Queries, count: i64) -> Result<Vec<Entry>> {
-    db.query_as(
+    sql!(
         "select e.id, a.name as author, e.message, e.created_at
          from entries e join authors a on a.id = e.author_id
          order by e.id desc limit $1",
-        &[&count],
+        count as i64
     )
+    .query_as(db)
 }
 
 /// One entry.
 pub(crate) fn find(db: &impl Queries, id: i64) -> Result<Entry, Problem> {
-    let found = db.query_opt_as(
+    let found = sql!(
         "select e.id, a.name as author, e.message, e.created_at
          from entries e join authors a on a.id = e.author_id where e.id = $1",
-        &[&id],
-    )?;
-    found.ok_or(Problem::NotFound("entry"))
+        id as i64
+    );
+    found.query_opt_as(db)?.ok_or(Problem::NotFound("entry"))
 }
 
 /// Stores an entry and counts it for its author: both or neither.
 pub(crate) fn add(pg: &PgClient, draft: &Draft) -> Result<Entry, Problem> {
     let draft = draft.check()?;
     pg.transaction(|tx| {
-        let author: i64 = tx.query_value(
+        let author = sql!(
             "insert into authors (name, entries) values ($1, 1)
              on conflict (name) do update set entries = authors.entries + 1 returning id",
-            &[&draft.author],
-        )?;
-        let id: i64 = tx.query_value(
+            draft.author as String
+        );
+        let author: i64 = author.query_value(tx)?;
+        let entry = sql!(
             "insert into entries (author_id, message) values ($1, $2) returning id",
-            &[&author, &draft.message],
-        )?;
-        find(tx, id)
+            author as i64,
+            draft.message as String
+        );
+        find(tx, entry.query_value(tx)?)
     })
 }
 
 /// Deletes an entry and takes it off its author's count: both or neither.
 pub(crate) fn remove(pg: &PgClient, id: i64) -> Result<(), Problem> {
     pg.transaction(|tx| {
-        let author = tx.query_opt("delete from entries where id = $1 returning author_id", &[&id])?;
-        let author: i64 = author.ok_or(Problem::NotFound("entry"))?.get("author_id")?;
-        tx.execute("update authors set entries = entries - 1 where id = $1", &[&author])?;
+        let deleted =
+            sql!("delete from entries where id = $1 returning author_id", id as i64).query_opt(tx)?;
+        let author: i64 = deleted.ok_or(Problem::NotFound("entry"))?.get("author_id")?;
+        sql!("update authors set entries = entries - 1 where id = $1", author as i64).execute(tx)?;
         Ok(())
     })
 }
 
 /// How often somebody signed.
 pub(crate) fn author(db: &impl Queries, name: &str) -> Result<Author, Problem> {
-    let found = db.query_opt_as("select name, entries from authors where name = $1", &[&name])?;
+    let found = sql!("select name, entries from authors where name = $1", name as &str).query_opt_as(db)?;
     found.ok_or(Problem::NotFound("author"))
 }
 

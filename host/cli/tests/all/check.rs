@@ -66,6 +66,36 @@ fn a_manifest_without_the_needed_grants_is_a_warning() {
     assert!(ok && error.contains("`pg` grant"), "{error}");
 }
 
+#[tokio::test]
+async fn the_sql_of_a_service_is_compared_with_its_database() {
+    let postgres = wharf_postgres::PrivatePostgres::temporary().await.unwrap();
+    postgres.create_database("app").await.unwrap();
+    let database = format!("main={}", postgres.connection_url("app"));
+    let examples = repository().join("components/examples");
+    let check = |more: &[&str]| {
+        let arguments = ["check", "guestbook", "--database", database.as_str()];
+        words(&wharf(&examples).args(arguments).args(more).output().unwrap())
+    };
+    let (_, error, ok) = check(&[]);
+    assert!(!ok && error.contains("statements would fail in database `main`"), "{error}");
+    assert!(
+        error.contains("src/entry.rs:") && error.contains("relation \"entries\" does not exist"),
+        "{error}"
+    );
+    let (output, error, ok) = check(&["--migrate"]);
+    assert!(ok && output.contains("sql      main 7"), "{output} {error}");
+    let url = postgres.connection_url("app");
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("alter table authors rename column entries to signed").await.unwrap();
+    let (output, error, ok) = check(&["--json"]);
+    let report: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert!(!ok && !error.is_empty(), "{output}");
+    let failures = report["sql"]["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 3, "{failures:?}");
+    assert!(failures.iter().all(|failure| failure["sqlstate"] == "42703"), "{failures:?}");
+}
+
 #[test]
 fn a_service_that_is_not_built_says_so() {
     let root = folder();
