@@ -179,7 +179,7 @@ impl Listener {
                     let Some(notification) = notification else {
                         return Err(End::Lost("the connection ended".to_owned()));
                     };
-                    let event = Event::Notified(self.event(notification));
+                    let event = Event::Notified(self.event(&notification));
                     self.call(&release, &event).await;
                     if queue.is_empty() && overflowed.swap(false, Ordering::Relaxed) {
                         self.call(&release, &Event::Listening { database: &self.database, missed: true }).await;
@@ -190,7 +190,7 @@ impl Listener {
         }
     }
 
-    fn event(&self, notification: tokio_postgres::Notification) -> Notification {
+    fn event(&self, notification: &tokio_postgres::Notification) -> Notification {
         Notification {
             database: self.database.clone(),
             channel: notification.channel().to_owned(),

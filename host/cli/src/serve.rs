@@ -17,7 +17,14 @@ Examples:
   wharf serve hello guestbook --listen 0.0.0.0:8080 --database main=postgresql://app@db/app --kv-dir /var/lib/wharf
   wharf serve hello.wasm          serve one component on every path, with no grants
 
-Services are folders with a wharf.toml and a component (see `wharf build`), or component files.")]
+Services are folders with a wharf.toml and a component (see `wharf build`), or component files.
+
+Addresses of databases are those of libpq (several hosts and target_session_attrs, too); besides:
+  sslmode=verify-full             or verify-ca, require, disable; without it verify-full beyond this machine
+  sslrootcert=FILE                authorities to trust (PEM) instead of the system's; sslcert=, sslkey= for our own
+  password_file=FILE              read anew for each connection; password_env=NAME reads the environment
+  pool_connections=16             connections a service, split over the cores; pool_statements=256 prepared on each
+  pool_acquire_timeout=1s         how long a request waits for one; connect_timeout=2s; pool_reset_timeout=5s")]
 pub(crate) struct Arguments {
     /// Folders with a wharf.toml, or components
     #[arg(value_name = "DIR|FILE", required = true)]

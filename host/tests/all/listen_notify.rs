@@ -11,7 +11,7 @@ const LISTENING: &str = "select count(*) from pg_stat_activity where application
 async fn events(host: &Host) -> Vec<Value> {
     let answer = get(host, "/events").await;
     let events: Value = serde_json::from_str(&answer.text).unwrap_or_else(|_| panic!("{}", answer.text));
-    events["events"].as_array().unwrap().clone()
+    events.get("events").and_then(Value::as_array).unwrap().clone()
 }
 
 /// Waits, within bounds, for events that satisfy.
