@@ -64,8 +64,8 @@ fn update(pg: &PgClient, ids: &mut Ids) -> Result<World> {
     })
 }
 
-fn world(mut row: Row) -> Result<World> {
-    Ok(World { id: row.take(0)?, random_number: row.take(1)? })
+fn world(row: Row) -> Result<World> {
+    Ok(World { id: row.get(0)?, random_number: row.get(1)? })
 }
 
 /// Rows that differ from request to request, without asking the host for random numbers: FNV-1a of the
