@@ -16,6 +16,8 @@ mod listen_notify;
 mod load;
 /// Transactions, cancellation and sessions, watched from a second connection.
 mod postgres;
+/// Transactions that run again after a collision.
+mod retry;
 /// SQL that is compared with its database before it serves.
 mod sql;
 /// Releases that replace each other.

@@ -3,6 +3,7 @@
 
 mod copy;
 mod raw;
+mod retry;
 mod run;
 mod steps;
 mod values;
@@ -29,6 +30,7 @@ fn handle(request: Request) -> Result<Response> {
         "/copy-out" => copy::copy_out(&command),
         "/notify" => run::notify(&command),
         "/open" => run::open(&command).map(|_| json!({"opened": true})),
+        "/retry" => retry::retry(&command),
         "/transaction" => steps::transaction(&command),
         _ => return Ok(Response::text("no such route in the contract guest").status(404)),
     };
