@@ -12,6 +12,8 @@ mod kv;
 mod listen;
 /// What is refused before it serves.
 mod load;
+/// Results, fields and copies of any size, and what they cost the host.
+mod pg_bulk;
 /// Transactions, cancellation and sessions, watched from a second connection.
 mod postgres;
 /// Releases that replace each other.
