@@ -2,6 +2,7 @@
 //! Needs the guests built: `make guests`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
 
+mod proxy;
 mod support;
 
 /// What happens to guests that misbehave, and to everybody else meanwhile.
@@ -14,6 +15,8 @@ mod listen;
 mod load;
 /// Results, fields and copies of any size, and what they cost the host.
 mod pg_bulk;
+/// What goes over the wire: round trips, counted.
+mod pg_wire;
 /// Transactions, cancellation and sessions, watched from a second connection.
 mod postgres;
 /// Releases that replace each other.
