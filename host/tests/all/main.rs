@@ -15,6 +15,10 @@ mod listen;
 mod load;
 /// Results, fields and copies of any size, and what they cost the host.
 mod pg_bulk;
+/// Connections that break, fall silent or are cut, byte by byte.
+mod pg_faults;
+/// Servers that restart, stand still, end sessions or have no room.
+mod pg_outages;
 /// What goes over the wire: round trips, counted.
 mod pg_wire;
 /// Transactions, cancellation and sessions, watched from a second connection.
