@@ -17,6 +17,8 @@ mod load;
 mod pg_bulk;
 /// Connections that break, fall silent or are cut, byte by byte.
 mod pg_faults;
+/// Servers that are none: garbage, floods and what no honest server says.
+mod pg_hostile;
 /// Servers that restart, stand still, end sessions or have no room.
 mod pg_outages;
 /// What goes over the wire: round trips, counted.

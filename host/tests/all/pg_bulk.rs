@@ -98,7 +98,7 @@ fn copy_in(table: &str) -> Value {
 
 #[test]
 fn what_is_larger_than_the_limits_costs_the_host_little_memory() {
-    alone("pg_bulk::what_is_larger_than_the_limits_costs_the_host_little_memory", async {
+    alone("pg_bulk::what_is_larger_than_the_limits_costs_the_host_little_memory", &[], async {
         const FIELD: &str = "select repeat('x', 400000000)";
         let database = Database::start().await;
         database.watcher.batch_execute("create unlogged table t (line text)").await.unwrap();
