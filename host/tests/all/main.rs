@@ -21,6 +21,8 @@ mod pg_faults;
 mod pg_hostile;
 /// Servers that restart, stand still, end sessions or have no room.
 mod pg_outages;
+/// Certificates, passwords and servers to choose from.
+mod pg_tls;
 /// What goes over the wire: round trips, counted.
 mod pg_wire;
 /// Transactions, cancellation and sessions, watched from a second connection.
