@@ -21,8 +21,12 @@ mod pg_faults;
 mod pg_hostile;
 /// Servers that restart, stand still, end sessions or have no room.
 mod pg_outages;
+/// Parameters of another type than the statement expects, and those that fit nothing.
+mod pg_parameters;
 /// Certificates, passwords and servers to choose from.
 mod pg_tls;
+/// Every type, as parameter and as column, against the server's own text and bytes.
+mod pg_types;
 /// What goes over the wire: round trips, counted.
 mod pg_wire;
 /// Transactions, cancellation and sessions, watched from a second connection.
