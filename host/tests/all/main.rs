@@ -1,6 +1,11 @@
 //! The host as its callers see it: real components, a real PostgreSQL, real sockets.
 //! Needs the guests built: `make guests`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
 
 mod proxy;
 mod support;
@@ -13,6 +18,8 @@ mod kv;
 mod listen;
 /// What is refused before it serves.
 mod load;
+/// Passwords, and servers to choose from.
+mod pg_addresses;
 /// Results, fields and copies of any size, and what they cost the host.
 mod pg_bulk;
 /// Connections that break, fall silent or are cut, byte by byte.
@@ -23,7 +30,7 @@ mod pg_hostile;
 mod pg_outages;
 /// Parameters of another type than the statement expects, and those that fit nothing.
 mod pg_parameters;
-/// Certificates, passwords and servers to choose from.
+/// Certificates, of servers and of hosts.
 mod pg_tls;
 /// Every type, as parameter and as column, against the server's own text and bytes.
 mod pg_types;
