@@ -65,6 +65,8 @@ pub enum Tcp {
     Off,
     /// Also a free port of 127.0.0.1, without a password.
     Loopback,
+    /// Also this port of 127.0.0.1, without a password.
+    Port(u16),
 }
 
 impl Options {
@@ -162,6 +164,26 @@ impl PrivatePostgres {
     /// The id of the server's process.
     pub fn process_id(&self) -> Option<u32> {
         self.folder.server_process()
+    }
+
+    /// Stops the server, waits for `down`, and starts it again in the same folder, at the same address.
+    ///
+    /// # Errors
+    /// As [`Self::stop`] and [`Self::start`]; the server is then gone.
+    pub async fn restart(self, down: impl Future<Output = ()>) -> Result<Self, Error> {
+        let Self { mut server, folder, _temporary } = self;
+        let (options, folder) = blocking(move || {
+            server.stop(&folder)?;
+            Ok((server.same_again(), folder))
+        })
+        .await?;
+        down.await;
+        let (folder, server) = blocking(move || {
+            let server = Server::start(&Binaries::find()?, &Account::for_server()?, &folder, options)?;
+            Ok((folder, server))
+        })
+        .await?;
+        Self { server, folder, _temporary }.ready().await
     }
 
     /// Stops the server: a fast shutdown, then an immediate one if that takes more than ten seconds.

@@ -72,6 +72,7 @@ pub(crate) struct Server {
     lifeline: Option<ChildStdin>,
     data: PathBuf,
     tcp_port: Option<u16>,
+    options: Options,
 }
 
 impl Server {
@@ -93,6 +94,7 @@ impl Server {
         let tcp_port = match options.tcp {
             Tcp::Off => None,
             Tcp::Loopback => Some(free_port().context("find a free port for", &data)?),
+            Tcp::Port(port) => Some(port),
         };
         let log = File::create(folder.log()).context("create", folder.log())?;
         let errors = log.try_clone().context("open", folder.log())?;
@@ -108,7 +110,12 @@ impl Server {
             .spawn()
             .context("start the server in", &data)?;
         let lifeline = watchdog.stdin.take();
-        Ok(Self { watchdog, lifeline, data, tcp_port })
+        Ok(Self { watchdog, lifeline, data, tcp_port, options })
+    }
+
+    /// The options that start it again at the same address.
+    pub(crate) fn same_again(&self) -> Options {
+        Options { tcp: self.tcp_port.map_or(Tcp::Off, Tcp::Port), ..self.options }
     }
 
     pub(crate) fn tcp_port(&self) -> Option<u16> {
@@ -213,7 +220,7 @@ fn check_version(binaries: &Binaries, folder: &Folder) -> Result<(), Error> {
 /// Who may connect: whoever reaches the socket, and local users when TCP was asked for.
 fn write_hba(path: &Path, tcp: Tcp) -> Result<(), Error> {
     let mut rules = String::from("# Written by wharf at each start.\nlocal all all trust\n");
-    if tcp == Tcp::Loopback {
+    if tcp != Tcp::Off {
         rules.push_str("host all all 127.0.0.1/32 trust\n");
     }
     fs::write(path, rules).context("write", path)?;

@@ -1,7 +1,13 @@
 //! The host as its callers see it: real components, a real PostgreSQL, real sockets.
 //! Needs the guests built: `make guests`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
 
+mod proxy;
 mod support;
 
 /// What happens to guests that misbehave, and to everybody else meanwhile.
@@ -14,6 +20,24 @@ mod listen;
 mod listen_notify;
 /// What is refused before it serves.
 mod load;
+/// Passwords, and servers to choose from.
+mod pg_addresses;
+/// Results, fields and copies of any size, and what they cost the host.
+mod pg_bulk;
+/// Connections that break, fall silent or are cut, byte by byte.
+mod pg_faults;
+/// Servers that are none: garbage, floods and what no honest server says.
+mod pg_hostile;
+/// Servers that restart, stand still, end sessions or have no room.
+mod pg_outages;
+/// Parameters of another type than the statement expects, and those that fit nothing.
+mod pg_parameters;
+/// Certificates, of servers and of hosts.
+mod pg_tls;
+/// Every type, as parameter and as column, against the server's own text and bytes.
+mod pg_types;
+/// What goes over the wire: round trips, counted.
+mod pg_wire;
 /// Transactions, cancellation and sessions, watched from a second connection.
 mod postgres;
 /// Transactions that run again after a collision.

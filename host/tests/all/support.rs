@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -35,6 +36,45 @@ pub(crate) async fn host(guest: &str) -> Host {
     let host = builder().build().unwrap();
     serve(&host, artifact(guest)).await;
     host
+}
+
+/// A host on a database that serves the guest `pg-client`, which has time for large results.
+pub(crate) async fn host_at(url: &str) -> Host {
+    host_of(&[("main", url.to_owned())]).await
+}
+
+/// As [`host_at`], with several databases, for commands with `database`.
+pub(crate) async fn host_of(databases: &[(&str, String)]) -> Host {
+    let mut patient = artifact("pg-client");
+    let mut host = builder();
+    for (name, url) in databases {
+        host = host.database(name, url);
+    }
+    patient.manifest.grants.pg = databases.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let host = host.build().unwrap();
+    patient.manifest.limits.cpu = Duration::from_secs(10);
+    patient.manifest.limits.wall = Duration::from_secs(60);
+    serve(&host, patient).await;
+    host
+}
+
+/// Runs a test's body in a process of its own, for what is a process's as a whole: its memory, its environment.
+/// `test` is its full name.
+pub(crate) fn alone(test: &str, environment: &[(&str, &str)], body: impl Future<Output = ()>) {
+    const MARK: &str = "WHARF_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return tokio::runtime::Runtime::new().unwrap().block_on(body);
+    }
+    let mut itself = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = itself
+        .args([test, "--exact", "--nocapture"])
+        .env(MARK, "1")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    // A name that matches no test would pass, too.
+    assert!(output.status.success() && said[0].contains("1 passed"), "{}", said.concat());
 }
 
 /// A response, read to its end or to where it broke off.
@@ -74,7 +114,11 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn start() -> Self {
-        let postgres = PrivatePostgres::temporary().await.unwrap();
+        Self::of(PrivatePostgres::temporary().await.unwrap()).await
+    }
+
+    /// A database on this server.
+    pub(crate) async fn of(postgres: PrivatePostgres) -> Self {
         postgres.create_database("test").await.unwrap();
         let url = postgres.connection_url("test");
         let (watcher, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
@@ -93,12 +137,18 @@ impl Database {
         host
     }
 
+    /// As [`Self::host`], with keys behind the address such as `pool_connections=1`, and a guest with time for
+    /// large results.
+    pub(crate) async fn host_with(&self, keys: &str) -> Host {
+        host_at(&format!("{}?{keys}", self.postgres.connection_url("test"))).await
+    }
+
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.watcher.query_one(sql, &[]).await.unwrap().get(0)
     }
 
     /// Waits, within bounds, until a count is what it should become.
-    pub(crate) async fn becomes(&self, sql: &str, expected: i64, within: std::time::Duration) {
+    pub(crate) async fn becomes(&self, sql: &str, expected: i64, within: Duration) {
         let begun = std::time::Instant::now();
         loop {
             let count = self.count(sql).await;
@@ -106,7 +156,7 @@ impl Database {
                 return;
             }
             assert!(begun.elapsed() < within, "`{sql}` is {count}, not {expected}, after {within:?}");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }

@@ -41,6 +41,23 @@ async fn what_was_written_is_there_next_time() {
 }
 
 #[tokio::test]
+async fn a_restarted_server_has_its_address_and_what_was_written() {
+    for options in [Options::throwaway(), Options::throwaway().with_tcp()] {
+        let postgres = PrivatePostgres::temporary_with(options).await.unwrap();
+        postgres.create_database("kept").await.unwrap();
+        let url = postgres.tcp_url("kept").unwrap_or_else(|| postgres.connection_url("kept"));
+        let name = "select current_database()::text";
+        assert_eq!(ask(&url, name).await.unwrap(), "kept");
+        let down = async { assert!(ask(&url, name).await.is_err(), "the server did not stop") };
+        let postgres = postgres.restart(down).await.unwrap();
+        assert_eq!(ask(&url, name).await.unwrap(), "kept");
+        let folder = postgres.folder().to_path_buf();
+        drop(postgres);
+        assert!(!folder.exists());
+    }
+}
+
+#[tokio::test]
 async fn it_never_runs_as_root_and_only_its_owner_reaches_it() {
     let postgres = PrivatePostgres::temporary().await.unwrap();
     let process = format!("/proc/{}", postgres.process_id().unwrap());

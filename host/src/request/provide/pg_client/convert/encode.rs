@@ -74,11 +74,9 @@ pub(crate) fn misfit(case: &str, ty: &Type) -> Option<String> {
 type Misfit = String;
 
 fn encode(value: &PgValue, ty: &Type) -> Result<Encoded, Misfit> {
-    if let Kind::Domain(base) = ty.kind() {
-        return encode(value, base);
-    }
     match (value, ty.kind()) {
         (PgValue::Scalar(scalar), _) => encode_scalar(scalar, ty),
+        (_, Kind::Domain(base)) => encode(value, base),
         (PgValue::Array(array), Kind::Array(element)) => encode_array(array, element),
         (PgValue::Array(_), _) => Err("an array was given".to_owned()),
         (PgValue::Range(range), Kind::Range(bound)) => encode_range(range, bound),
@@ -87,6 +85,12 @@ fn encode(value: &PgValue, ty: &Type) -> Result<Encoded, Misfit> {
 }
 
 fn encode_scalar(scalar: &Scalar, ty: &Type) -> Result<Encoded, Misfit> {
+    if let Kind::Domain(base) = ty.kind()
+        && !matches!(scalar, Scalar::Raw(raw) if raw.type_oid == ty.oid())
+    {
+        // Alone or in an array, a domain is sent as what it is made of.
+        return encode_scalar(scalar, base);
+    }
     match scalar {
         Scalar::Null => Ok(Encoded::Null),
         Scalar::Untyped(text) => Ok(Encoded::Text(text.clone())),
@@ -256,7 +260,8 @@ fn encode_range(range: &RangeValue, bound: &Type) -> Result<Encoded, Misfit> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ArrayValue, Encoded, Error, PgValue, Scalar, Type, encode_all};
+    use super::{ArrayValue, Encoded, Error, Kind, PgValue, Scalar, Type, encode_all};
+    use crate::bindings::wharf::platform::pg_client::RawValue;
 
     fn one(value: Scalar, ty: Type) -> Result<Encoded, String> {
         encode_all(&[PgValue::Scalar(value)], &[ty]).map(|mut all| all.remove(0)).map_err(|error| match error
@@ -290,6 +295,24 @@ mod tests {
         let array = PgValue::Array(ArrayValue { element_oid: 0, dimensions: vec![], elements });
         let encoded = encode_all(&[array], &[Type::NUMERIC_ARRAY]).unwrap();
         assert_eq!(encoded, [Encoded::Text("{\"1.5\",NULL}".into())]);
+    }
+
+    #[test]
+    fn a_domain_takes_what_its_base_takes_alone_and_in_arrays() {
+        let of = |oid, kind| Type::new("small".to_owned(), oid, kind, "public".to_owned());
+        let small = of(90_000, Kind::Domain(Type::INT4));
+        let raw = |oid| Scalar::Raw(RawValue { type_oid: oid, bytes: vec![0, 0, 0, 7] });
+        for scalar in [Scalar::Int8(7), raw(0), raw(23), raw(90_000)] {
+            let seven = Encoded::Binary(vec![0, 0, 0, 7]);
+            assert_eq!(one(scalar.clone(), small.clone()), Ok(seven), "{scalar:?}");
+            let array = ArrayValue { element_oid: 0, dimensions: vec![], elements: vec![scalar] };
+            let list = of(90_001, Kind::Array(small.clone()));
+            let encoded = encode_all(&[PgValue::Array(array)], &[list]).unwrap();
+            assert!(
+                matches!(&encoded[..], [Encoded::Binary(bytes)] if bytes.ends_with(&[0, 0, 0, 4, 0, 0, 0, 7]))
+            );
+        }
+        assert!(one(raw(25), small).is_err());
     }
 
     #[test]
