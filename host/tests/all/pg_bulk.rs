@@ -10,7 +10,7 @@ const MIB: u64 = 1 << 20;
 
 /// Statements of hosts that the server works on.
 const WORKING: &str = "select count(*) from pg_stat_activity
-    where application_name = 'wharf' and state <> 'idle' and pid <> pg_backend_pid()";
+    where application_name = 'wharf contract-pg-client' and state <> 'idle' and pid <> pg_backend_pid()";
 
 fn one() -> Value {
     json!({"sql": "select 1::int4"})

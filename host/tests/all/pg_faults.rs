@@ -8,7 +8,7 @@ use crate::support::{Database, host_at, post};
 
 const SECOND: Duration = Duration::from_secs(1);
 const WORKING: &str = "select count(*) from pg_stat_activity
-    where application_name = 'wharf' and state <> 'idle' and pid <> pg_backend_pid()";
+    where application_name = 'wharf contract-pg-client' and state <> 'idle' and pid <> pg_backend_pid()";
 
 /// A server, a proxy before it, and a host with one connection through it.
 async fn start() -> (Database, Proxy, Host) {

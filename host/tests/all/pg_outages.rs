@@ -51,7 +51,7 @@ async fn a_server_that_stands_still_is_an_error_in_bounded_time_and_works_again_
     let database = Database::start().await;
     let host = database.host_with("pool_connections=1").await;
     works_within(5 * SECOND, &host).await;
-    let backends = "select pid from pg_stat_activity where application_name = 'wharf'";
+    let backends = "select pid from pg_stat_activity where application_name = 'wharf contract-pg-client'";
     let backends = database.watcher.query(backends, &[]).await.unwrap();
     let mut processes: Vec<i32> = backends.iter().map(|row| row.get(0)).collect();
     assert_eq!(processes.len(), 1);

@@ -117,7 +117,11 @@ async fn a_transaction_is_a_round_trip_a_step_and_nothing_follows_it() {
 async fn a_changed_session_is_reset_behind_the_request_and_before_the_next() {
     let (_database, proxy, host) = start().await;
     for (change, before, behind) in [
-        ("set application_name to 'changed'", "select current_setting('application_name')", "wharf"),
+        (
+            "set application_name to 'changed'",
+            "select current_setting('application_name')",
+            "wharf contract-pg-client",
+        ),
         (
             "select set_config('search_path', 'pg_catalog', false)",
             "select current_setting('search_path')",
