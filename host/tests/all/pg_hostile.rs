@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Database, host_of, post};
 
@@ -151,22 +151,22 @@ async fn face(scripts: Vec<(&str, Script)>, bound: Duration, cases: &[&str]) {
         }
     };
     let mut hostile = std::pin::pin!(hostile);
-    let mut answered = 0;
-    loop {
+    let mut met = false;
+    while !met {
         tokio::select! {
-            () = &mut hostile => break,
+            () = &mut hostile => met = true,
             () = tokio::time::sleep(Duration::from_millis(20)) => {}
         }
         let begun = Instant::now();
-        let answer: Value = tokio::select! {
-            () = &mut hostile => break,
-            answer = post(&host, "/query", json!({"sql": "select 1::int4"})) => answer,
+        let answer = post(&host, "/query", json!({"sql": "select 1::int4"}));
+        let mut answer = std::pin::pin!(answer);
+        let answer = tokio::select! {
+            () = &mut hostile, if !met => { met = true; answer.await }
+            answer = &mut answer => answer,
         };
         assert_eq!(answer["rows"][0][0]["value"], 1, "{answer}");
         assert!(begun.elapsed() < SECOND, "an honest database took {:?}", begun.elapsed());
-        answered += 1;
     }
-    assert!(answered > 0, "the honest database was never asked");
     assert_eq!(panics(), before, "the host panicked");
 }
 
@@ -223,8 +223,6 @@ async fn what_answers_as_no_server_does_is_a_typed_error_and_hurts_nobody() {
         ),
         ("parameters", prepare([frame(b'1', b""), frame(b't', &[0xff, 0xff])].concat())),
         ("nocolumns", prepare([frame(b'1', b""), frame(b't', b""), frame(b'T', b""), ready()].concat())),
-        ("rowlength", bind(lying(b'D', 0x7fff_ffff, &[0, 1]))),
-        ("sixteen", bind(lying(b'D', (16 << 20) + 5, &[0, 1]))),
         ("rowshort", bind(lying(b'D', 3, &[0, 1]))),
         ("morecolumns", bind(row(7, 4, &[0; 4]))),
         ("nocolumn", bind([row(0, 4, &[0; 4]), frame(b'C', b"SELECT 1\0"), ready()].concat())),
@@ -255,6 +253,17 @@ async fn what_answers_as_no_server_does_is_a_typed_error_and_hurts_nobody() {
     ];
     let cases = ["connection-lost", "limit-exceeded", "timeout", "other", "db"];
     face(scripts, 4 * SECOND, &cases).await;
+}
+
+#[tokio::test]
+async fn a_message_is_refused_by_the_length_that_it_promises() {
+    let row = |length: u32| Script {
+        greeting: welcome(),
+        answers: vec![prepared(INT4), [frame(b'2', b""), lying(b'D', length, &[0, 1])].concat()],
+        end: End::Stay,
+    };
+    let scripts = vec![("gigabytes", row(0x7fff_ffff)), ("onemore", row((16 << 20) + 5)), ("less", row(3))];
+    face(scripts, SECOND, &["limit-exceeded"]).await;
 }
 
 #[tokio::test]

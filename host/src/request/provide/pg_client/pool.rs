@@ -21,7 +21,7 @@ use deadpool::managed::{
     self, Metrics, Object, PoolError, RecycleError, RecycleResult, TimeoutType, Timeouts,
 };
 use lru::LruCache;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_util::task::TaskTracker;
@@ -145,7 +145,7 @@ impl managed::Manager for Connector {
         });
         Ok(Connection {
             client,
-            driver: driver.abort_handle(),
+            driver,
             place,
             exceeded,
             statements: LruCache::new(self.0.settings.statements),
@@ -166,7 +166,7 @@ impl managed::Manager for Connector {
 pub(super) struct Connection {
     pub(super) client: Client,
     /// The driver waits for answers even when its client is gone; this ends it.
-    driver: AbortHandle,
+    driver: JoinHandle<()>,
     place: Place,
     exceeded: Arc<AtomicBool>,
     pub(super) statements: LruCache<String, Arc<Prepared>>,
@@ -305,11 +305,16 @@ impl Drop for Lease {
 
 /// Asks the server to cancel what runs; the connection ends once its answer has come, or is cut.
 async fn cancel(connection: Connection) {
-    let Connection { client, driver, place, reset, .. } = connection;
+    let Connection { client, mut driver, place, reset, .. } = connection;
     let token = client.cancel_token();
     drop(client);
-    let asked = tokio::time::timeout(reset, database::cancel(&token, &place)).await;
-    if !matches!(asked, Ok(Ok(()))) {
+    let cancelled = async {
+        database::cancel(&token, &place).await?;
+        // A server that is not there any more may never answer, and the pool no longer counts this connection.
+        let _ended = (&mut driver).await;
+        Ok::<(), ConnectError>(())
+    };
+    if !matches!(tokio::time::timeout(reset, cancelled).await, Ok(Ok(()))) {
         tracing::warn!("failed to cancel a statement; its connection is cut");
         driver.abort();
     }
