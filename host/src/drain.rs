@@ -134,6 +134,7 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
 /// Accepts until `stop`, then waits for the connections that are left.
 pub(crate) async fn accept(host: Host, listener: TcpListener, stop: CancellationToken) {
     let connections = TaskTracker::new();
+    // Every connection gets a token of its own, as every poll of it takes the token's lock, on every core.
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -141,7 +142,7 @@ pub(crate) async fn accept(host: Host, listener: TcpListener, stop: Cancellation
         };
         match accepted {
             Ok((stream, address)) => {
-                connections.spawn(accept::serve(host.clone(), stream, address, stop.clone()));
+                connections.spawn(accept::serve(host.clone(), stream, address, stop.child_token()));
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
@@ -151,7 +152,7 @@ pub(crate) async fn accept(host: Host, listener: TcpListener, stop: Cancellation
     }
     // What the kernel has accepted by now would be reset with the listener.
     while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
-        connections.spawn(accept::serve(host.clone(), stream, address, stop.clone()));
+        connections.spawn(accept::serve(host.clone(), stream, address, stop.child_token()));
     }
     drop(listener);
     connections.close();

@@ -187,7 +187,7 @@ async fn a_connection_that_falls_silent_costs_one_deadline_and_the_next_request_
 async fn a_connection_that_was_given_up_is_closed_though_its_answer_never_comes() {
     let (database, proxy, _) = start().await;
     let host = host_at(&format!("{}?pool_connections=1&pool_reset_timeout=500ms", proxy.url())).await;
-    let open = "select count(*) from pg_stat_activity where application_name = 'wharf'";
+    let open = "select count(*) from pg_stat_activity where application_name = 'wharf contract-pg-client'";
     works(&host).await;
     proxy.set(Rule::Hold);
     let hurried = json!({"sql": "select 1::int4", "timeout_ms": 100});

@@ -63,11 +63,11 @@ impl PgClient {
 
 /// The pools of one release, by granted name.
 #[derive(Clone)]
-struct Databases(Arc<HashMap<String, Pools>>);
+struct Databases(Arc<HashMap<String, Arc<Pools>>>);
 
 /// One granted database. Holds no connection between calls.
 pub struct Database {
-    pools: Pools,
+    pools: Arc<Pools>,
     timeout: Option<Duration>,
 }
 
@@ -102,7 +102,7 @@ impl Capability for PgClient {
             let address = Address::parse(database)
                 .map_err(|error| PrepareError::Unusable { grant, source: error.into() })?;
             let pools = Pools::new(&address.for_use(&service.name), &self.host, self.cleanup.clone());
-            databases.insert(name.clone(), pools);
+            databases.insert(name.clone(), Arc::new(pools));
         }
         prepared.insert(Databases(Arc::new(databases)));
         Ok(())

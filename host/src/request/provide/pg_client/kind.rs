@@ -78,7 +78,7 @@ fn after_quote(text: &str, quote: char) -> Option<&str> {
     (!quoted.ends_with('\\')).then_some(after)
 }
 
-const QUERIES: [&str; 7] = ["select", "insert", "update", "delete", "merge", "with", "values"];
+const QUERIES: [&str; 8] = ["select", "insert", "update", "delete", "merge", "with", "values", "show"];
 const CONTROL: [&str; 8] = ["begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"];
 const SEQUENCES: [&str; 2] = ["currval", "lastval"];
 
@@ -489,6 +489,7 @@ mod tests {
             ("with x as (select 1) update t set a = 1", Kind::Clean),
             ("select * from advisory_notes", Kind::Clean),
             ("select pg_catalog.now()", Kind::Clean),
+            ("show search_path", Kind::Clean),
             ("select set_config('a.b', 'c', false)", Kind::Soiling),
             ("select PG_ADVISORY_LOCK(1)", Kind::Soiling),
             ("select tenant('alice')", Kind::Soiling),

@@ -39,12 +39,9 @@ use super::statement::Prepared;
 const OWN_PATIENCE: Duration = Duration::from_millis(10);
 
 /// One pool a core, or fewer.
-#[derive(Clone)]
 pub(crate) struct Pools {
-    cores: Arc<[managed::Pool<Connector>]>,
+    cores: Vec<managed::Pool<Connector>>,
     acquire: Duration,
-    /// What cleans up behind requests; the host waits for it when it stops.
-    cleanup: TaskTracker,
 }
 
 impl Pools {
@@ -54,8 +51,9 @@ impl Pools {
         // With fewer connections than cores, some cores only ever borrow.
         let shares = (0..cores).map(share).filter(|share| *share > 0);
         let address = Arc::new(address.clone());
-        let pools = shares.map(|share| pool(address.clone(), share));
-        Self { cores: pools.collect(), acquire: address.settings.acquire, cleanup }
+        let connector = || Connector { address: address.clone(), cleanup: cleanup.clone() };
+        let pools = shares.map(|share| pool(connector(), share));
+        Self { cores: pools.collect(), acquire: address.settings.acquire }
     }
 
     /// A connection of this core; when none comes free soon, one borrowed from another core; else the first
@@ -66,7 +64,7 @@ impl Pools {
         let Some(pool) = from.first() else { return Err(Error::PoolExhausted) };
         match acquire(pool, OWN_PATIENCE.min(self.acquire)).await {
             Err(PoolError::Timeout(TimeoutType::Wait)) => {}
-            result => return self.leased(result),
+            result => return leased(result),
         }
         // Boxed: rare, and large.
         Box::pin(self.borrow(before, from)).await
@@ -81,22 +79,22 @@ impl Pools {
         for pool in in_turn() {
             match acquire(pool, Duration::ZERO).await {
                 Err(PoolError::Timeout(TimeoutType::Wait)) => {}
-                result => return self.leased(result),
+                result => return leased(result),
             }
         }
         let left = self.acquire.saturating_sub(OWN_PATIENCE);
         let waits: Vec<_> = in_turn().map(|pool| Box::pin(acquire(pool, left))).collect();
         let (first, _, _) = futures_util::future::select_all(waits).await;
-        self.leased(first)
-    }
-
-    fn leased(&self, acquired: Result<Object<Connector>, PoolError<ConnectError>>) -> Result<Lease, Error> {
-        acquired.map(|object| Lease::new(object, self.cleanup.clone())).map_err(pool_error)
+        leased(first)
     }
 }
 
-fn pool(address: Arc<Address>, size: usize) -> managed::Pool<Connector> {
-    managed::Pool::builder(Connector(address))
+fn leased(acquired: Result<Object<Connector>, PoolError<ConnectError>>) -> Result<Lease, Error> {
+    acquired.map(Lease::new).map_err(pool_error)
+}
+
+fn pool(connector: Connector, size: usize) -> managed::Pool<Connector> {
+    managed::Pool::builder(connector)
         .max_size(size)
         .runtime(Runtime::Tokio1)
         .build()
@@ -129,7 +127,11 @@ fn pool_error(error: PoolError<ConnectError>) -> Error {
 }
 
 /// Opens connections; their driver tasks run where they were opened.
-pub(super) struct Connector(Arc<Address>);
+pub(super) struct Connector {
+    address: Arc<Address>,
+    /// What cleans up behind requests; the host waits for it when it stops.
+    cleanup: TaskTracker,
+}
 
 impl managed::Manager for Connector {
     type Type = Connection;
@@ -137,7 +139,7 @@ impl managed::Manager for Connector {
 
     async fn create(&self) -> Result<Connection, ConnectError> {
         // Boxed, like all that is rare: its size is that of everything around it, and futures are moved.
-        let Opened { client, driver, place, exceeded } = Box::pin(self.0.connect()).await?;
+        let Opened { client, driver, place, exceeded } = Box::pin(self.address.connect()).await?;
         let driver = tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(error = %chain(&error), "a database connection ended");
@@ -148,9 +150,10 @@ impl managed::Manager for Connector {
             driver,
             place,
             exceeded,
-            statements: LruCache::new(self.0.settings.statements),
+            statements: LruCache::new(self.address.settings.statements),
             cursors: 0,
-            reset: self.0.settings.reset,
+            reset: self.address.settings.reset,
+            cleanup: self.cleanup.clone(),
         })
     }
 
@@ -174,6 +177,7 @@ pub(super) struct Connection {
     cursors: u64,
     /// How long it may take to become clean.
     reset: Duration,
+    cleanup: TaskTracker,
 }
 
 /// What a request left of its connection.
@@ -195,12 +199,11 @@ struct Traces {
 pub(super) struct Lease {
     object: Option<Object<Connector>>,
     traces: Traces,
-    cleanup: TaskTracker,
 }
 
 impl Lease {
-    fn new(object: Object<Connector>, cleanup: TaskTracker) -> Self {
-        Self { object: Some(object), traces: Traces::default(), cleanup }
+    fn new(object: Object<Connector>) -> Self {
+        Self { object: Some(object), traces: Traces::default() }
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut Connection, Error> {
@@ -289,9 +292,11 @@ impl Drop for Lease {
         };
         if busy {
             let connection = Object::take(object);
-            drop(self.cleanup.spawn_on(cancel(connection), &runtime));
+            let cleanup = connection.cleanup.clone();
+            drop(cleanup.spawn_on(cancel(connection), &runtime));
             return;
         }
+        let cleanup = object.cleanup.clone();
         let reset = async move {
             if let Ok(Ok(())) = tokio::time::timeout(object.reset, reset(&object)).await {
                 return;
@@ -299,7 +304,7 @@ impl Drop for Lease {
             let connection = Object::take(object);
             connection.driver.abort();
         };
-        drop(self.cleanup.spawn_on(reset, &runtime));
+        drop(cleanup.spawn_on(reset, &runtime));
     }
 }
 

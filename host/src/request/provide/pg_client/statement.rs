@@ -95,7 +95,11 @@ impl Lease {
     async fn prepare_as(&mut self, sql: &str, kind: Kind) -> Result<Arc<Prepared>, Error> {
         self.start();
         let prepared = self.connection()?.client.prepare(sql).await;
-        let statement = self.settle(prepared)?;
+        let statement = self.settle(prepared).map_err(|error| match error {
+            // Nothing ran yet. A transaction that is open is lost all the same.
+            Error::ConnectionLost(why) if !self.is_in_transaction() => Error::Unavailable(why),
+            error => error,
+        })?;
         let decoders = statement.columns().iter().map(|column| Decoder::of(column.type_())).collect();
         Ok(Arc::new(Prepared { statement, decoders, kind, only_reads: Kind::only_reads(sql) }))
     }

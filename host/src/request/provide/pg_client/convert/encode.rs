@@ -10,12 +10,23 @@ use crate::bindings::wharf::platform::pg_client::{
 use super::{EPOCH_DAYS, EPOCH_MICROS, literal};
 
 /// A parameter, ready to be sent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Encoded {
     Null,
     Binary(Vec<u8>),
     /// Read by the server like a quoted literal.
     Text(String),
+}
+
+impl std::fmt::Debug for Encoded {
+    /// Leaves the value out: the driver writes parameters into its log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Binary(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Text(text) => write!(f, "{} bytes of text", text.len()),
+        }
+    }
 }
 
 impl ToSql for Encoded {
