@@ -9,6 +9,8 @@ mod bounded;
 mod connect;
 mod tls;
 
+use tokio::task::{AbortHandle, JoinHandle};
+
 use crate::config::DatabaseConfig;
 
 pub(crate) use address::Address;
@@ -19,6 +21,21 @@ pub(crate) use connect::{ConnectError, Opened, Place, cancel};
 /// The bytes of a connection, and the driver's half of it.
 pub(crate) type Socket = bounded::Bounded<connect::Stream>;
 pub(crate) type Driver = tokio_postgres::Connection<Socket, tokio_postgres::tls::NoTlsStream>;
+
+/// Ends a driver together with what it drives.
+pub(crate) struct AbortOnDrop(AbortHandle);
+
+impl AbortOnDrop {
+    pub(crate) fn new<T>(driver: &JoinHandle<T>) -> Self {
+        Self(driver.abort_handle())
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// Why a database was not reached.
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,7 @@
 //!         manifest: Manifest::parse(&std::fs::read_to_string("wharf.toml")?)?,
 //!         component: std::fs::read("hello.wasm")?.into(),
 //!         migrations: Vec::new(),
+//!         statements: Vec::new(),
 //!     })
 //!     .await?;
 //! host.publish(release)?;

@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::bindings::exports::wharf::platform::pg_listener::Notification;
 use crate::config::Config;
-use crate::database::{Address, ConnectError, Driver, Opened};
+use crate::database::{AbortOnDrop, Address, ConnectError, Driver, Opened};
 use crate::error::chain;
 use crate::release::{Release, RouteTable};
 use crate::request::{Event, notify};
@@ -74,8 +74,14 @@ impl Listeners {
                 current.send_replace(release.clone());
                 continue;
             }
-            let address = config.databases.get(database).and_then(|database| Address::parse(database).ok());
-            let Some(address) = address else { continue };
+            let Some(address) = config.databases.get(database).map(Address::parse) else { continue };
+            let address = match address {
+                Ok(address) => address,
+                Err(error) => {
+                    tracing::error!(service, database, error = %chain(&error), "failed to listen");
+                    continue;
+                }
+            };
             if background.is_none() {
                 match Background::start() {
                     Ok(started) => *background = Some(started),
@@ -158,31 +164,46 @@ impl Listener {
         let overflowed = Arc::new(AtomicBool::new(false));
         let (sender, mut queue) = mpsc::channel(QUEUE);
         let driver = tokio::spawn(receive(driver, sender, overflowed.clone()));
-        let _ended_with_this = AbortOnDrop(driver.abort_handle());
+        let _ended_with_this = AbortOnDrop::new(&driver);
         let mut listening = BTreeSet::new();
+        let database = self.database.clone();
+        // A release came while its predecessor was to be called.
+        let mut resubscribe = false;
+        let listening_event = |missed| Event::Listening { database: &database, missed };
         let mut release = self.current.borrow_and_update().clone();
         self.subscribe(&client, &release, &mut listening).await?;
         *rest = FIRST_REST;
-        self.call(&release, &Event::Listening { database: &self.database, missed: *missed }).await;
+        self.call(&mut release, &mut resubscribe, &listening_event(*missed)).await?;
         // From here on, whatever ends this session may lose notifications.
         *missed = true;
+        let mut since_overflow = 0;
         loop {
+            if std::mem::take(&mut resubscribe) {
+                self.subscribe(&client, &release, &mut listening).await?;
+                self.call(&mut release, &mut resubscribe, &listening_event(false)).await?;
+                continue;
+            }
             tokio::select! {
                 biased;
                 changed = self.current.changed() => {
                     changed.map_err(|_unpublished| End::Unpublished)?;
                     release = self.current.borrow_and_update().clone();
-                    self.subscribe(&client, &release, &mut listening).await?;
-                    self.call(&release, &Event::Listening { database: &self.database, missed: false }).await;
+                    resubscribe = true;
                 }
                 notification = queue.recv() => {
                     let Some(notification) = notification else {
                         return Err(End::Lost("the connection ended".to_owned()));
                     };
                     let event = Event::Notified(self.event(&notification));
-                    self.call(&release, &event).await;
-                    if queue.is_empty() && overflowed.swap(false, Ordering::Relaxed) {
-                        self.call(&release, &Event::Listening { database: &self.database, missed: true }).await;
+                    self.call(&mut release, &mut resubscribe, &event).await?;
+                    // What was lost came behind what the queue had then: told after that, however full it is now.
+                    if overflowed.load(Ordering::Relaxed) {
+                        since_overflow += 1;
+                    }
+                    if since_overflow > 0 && (queue.is_empty() || since_overflow >= QUEUE) {
+                        since_overflow = 0;
+                        overflowed.store(false, Ordering::Relaxed);
+                        self.call(&mut release, &mut resubscribe, &listening_event(true)).await?;
                     }
                 }
                 () = tokio::time::sleep(SILENCE) => self.execute(&client, "").await?,
@@ -229,12 +250,32 @@ impl Listener {
         }
     }
 
-    /// Calls the guest; what goes wrong there is logged, and no reason to stop.
-    async fn call(&self, release: &Arc<Release>, event: &Event<'_>) {
-        if let Err(error) = notify(release, event).await {
+    /// Calls the guest, once it has a place among the requests of its service; if a new release is published while
+    /// it waits, that one. What goes wrong in the guest is logged, and no reason to stop.
+    async fn call(
+        &mut self,
+        release: &mut Arc<Release>,
+        resubscribe: &mut bool,
+        event: &Event<'_>,
+    ) -> Result<(), End> {
+        let permit = loop {
+            let admission = release.clone();
+            tokio::select! {
+                biased;
+                permit = admission.admission.wait() => break permit,
+                changed = self.current.changed() => {
+                    changed.map_err(|_unpublished| End::Unpublished)?;
+                    *release = self.current.borrow_and_update().clone();
+                    *resubscribe = true;
+                }
+            }
+        };
+        let Ok(permit) = permit else { return Ok(()) };
+        if let Err(error) = notify(release, permit, event).await {
             let (service, database) = (release.service(), &self.database);
             tracing::warn!(service, database, %error, "a notification was not handled");
         }
+        Ok(())
     }
 }
 
@@ -262,14 +303,5 @@ async fn receive(
                 return tracing::debug!(error = %chain(&error), "a listening connection ended");
             }
         }
-    }
-}
-
-/// Ends a task together with what it serves.
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -81,6 +81,9 @@ pub(super) struct Target {
     pub(super) encryption: Encryption,
 }
 
+/// How long a peer may acknowledge nothing, or take nothing: a server that is busy with a large COPY may stand
+/// still for some seconds. Requests have deadlines of their own.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// PostgreSQL's own port.
 const PORT: u16 = 5_432;
 
@@ -104,7 +107,7 @@ impl Address {
     pub(crate) fn parse(database: &DatabaseConfig) -> Result<Self, AddressError> {
         let (rest, ours) = split(&database.url);
         let driver: tokio_postgres::Config = rest.parse().map_err(AddressError::Syntax)?;
-        let get = |key: &str| ours.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
+        let get = |key: &str| ours.iter().rfind(|(name, _)| *name == key).map(|(_, value)| value.as_str());
         let targets = targets(&driver, &get)?;
         let password = match (get("password_file"), get("password_env")) {
             (Some(_), Some(_)) => {
@@ -127,9 +130,8 @@ impl Address {
         let mut driver = driver;
         // Both are done below the driver.
         driver.ssl_mode(SslMode::Disable).ssl_negotiation(SslNegotiation::Postgres);
-        // A peer that no longer acknowledges anything is found within the time that connecting may take.
         if driver.get_tcp_user_timeout().is_none() {
-            driver.tcp_user_timeout(settings.connect);
+            driver.tcp_user_timeout(USER_TIMEOUT);
         }
         Ok(Self { driver, targets, settings, password })
     }

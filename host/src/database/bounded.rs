@@ -91,7 +91,12 @@ impl Frames {
             else {
                 return Ok(Step::Pass(at));
             };
-            let Some(length) = body_length(head) else { return Err(self.refuse()) };
+            let Some(length) = body_length(head) else {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the server sent a malformed message",
+                ));
+            };
             match head[0] {
                 COPY_DATA if length > COPY_PIECE => {
                     *head = copy_head(COPY_PIECE);

@@ -42,6 +42,11 @@ impl Admission {
         }
     }
 
+    /// Waits as long as it takes, in the order of those who wait. Cancel safe.
+    pub(crate) async fn wait(&self) -> Result<Permit, Overloaded> {
+        self.running.clone().acquire_owned().await.map_err(|_closed| Overloaded)
+    }
+
     fn queue(&self) -> Result<Place<'_>, Overloaded> {
         let place = Place(&self.waiting);
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE { Err(Overloaded) } else { Ok(place) }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_postgres::Client;
 
 use crate::config::Config;
-use crate::database::{Address, Opened};
+use crate::database::{AbortOnDrop, Address, Opened};
 
 use super::{Artifact, Migration, hex};
 
@@ -91,11 +91,11 @@ pub async fn migrate(config: &Config, artifact: &Artifact) -> Result<(), Migrate
     let address = Address::parse(database).map_err(|error| failed(error.into()))?.for_use("migrations");
     let Opened { mut client, driver, .. } = address.connect().await.map_err(|error| failed(error.into()))?;
     let driver = tokio::spawn(driver);
+    let _ended_with_this = AbortOnDrop::new(&driver);
     let result = apply(&mut client, &artifact.manifest.name, &artifact.migrations).await;
     drop(client);
-    if let Err(error) = driver.await {
-        tracing::warn!(%error, "the connection of a migration did not end cleanly");
-    }
+    // The lock goes with the session: the next runner should not meet it.
+    let _late = tokio::time::timeout(address.settings.connect, driver).await;
     result
 }
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio_postgres::Client;
-use tokio_postgres::error::ErrorPosition;
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 use wasmparser::{Parser, Payload};
 
 use crate::config::Config;
-use crate::database::{Address, Opened};
+use crate::database::{AbortOnDrop, Address, Opened};
 use crate::request::provide::parameter_misfit;
 
 use super::Artifact;
@@ -134,8 +134,9 @@ impl fmt::Display for SqlFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "  {}: {}", self.place, self.message)?;
         let before = self.position.unwrap_or(1).saturating_sub(1);
-        let (mut column, mut shown) = (before, self.sql.lines().next().unwrap_or_default());
-        for line in self.sql.lines() {
+        let (mut column, mut shown) = (before, "");
+        // Not `lines`, which takes a carriage return away that the server counts.
+        for line in self.sql.split('\n') {
             let length = line.chars().count();
             shown = line;
             if column <= length {
@@ -181,11 +182,9 @@ pub async fn check_sql(config: &Config, artifact: &Artifact) -> Result<SqlReport
         };
         let address = Address::parse(database).map_err(|error| failed(error.into()))?.for_use("check");
         let Opened { client, driver, .. } = address.connect().await.map_err(|error| failed(error.into()))?;
-        let driver = tokio::spawn(driver);
+        let _ended_with_this = AbortOnDrop::new(&tokio::spawn(driver));
         let asked = tokio::time::timeout(CHECK, ask(&client, &statements)).await;
-        drop(client);
         let failures = asked.map_err(|late| failed(late.into()))?.map_err(|error| failed(error.into()))?;
-        driver.abort();
         if !failures.is_empty() {
             return Err(SqlError::Statements { database: name, checked: statements.len(), failures });
         }
@@ -223,7 +222,9 @@ impl Found {
 
     /// What the server said; an error that is not about the statement is handed on.
     fn refused(&self, error: tokio_postgres::Error) -> Result<SqlFailure, tokio_postgres::Error> {
-        let Some(db) = error.as_db_error().filter(|_| !error.is_closed()) else { return Err(error) };
+        let of_statement =
+            |db: &&DbError| !matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+        let Some(db) = error.as_db_error().filter(of_statement) else { return Err(error) };
         let position = match db.position() {
             Some(ErrorPosition::Original(position)) => usize::try_from(*position).ok(),
             _ => None,
@@ -252,7 +253,7 @@ impl Found {
     }
 }
 
-/// All statements of an artifact, each once.
+/// All statements of an artifact.
 fn found(artifact: &Artifact) -> Result<Vec<Found>, SqlError> {
     let mut all = Vec::new();
     for payload in Parser::new(0).parse_all(&artifact.component) {
@@ -288,24 +289,21 @@ fn found(artifact: &Artifact) -> Result<Vec<Found>, SqlError> {
 fn split(text: &str) -> Vec<(usize, &str)> {
     let (mut statements, mut begun, mut at) = (Vec::new(), 0, 0);
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = token(rest);
-        at += length;
+        at += token(rest);
         if rest.starts_with(';') {
             statements.push((begun, text.get(begun..at - 1).unwrap_or_default()));
             begun = at;
         }
     }
     statements.push((begun, text.get(begun..).unwrap_or_default()));
-    let with_line = |(begun, statement): (usize, &'_ str)| {
-        let blank = blank(statement);
-        let line = 1 + text.get(..begun + blank).unwrap_or_default().matches('\n').count();
-        (line, blank)
-    };
-    let trimmed = statements.into_iter().map(|found| {
-        let (line, blank) = with_line(found);
-        (line, found.1.get(blank..).unwrap_or_default().trim_end())
+    let (mut line, mut counted) = (1, 0);
+    let placed = statements.into_iter().map(|(begun, statement)| {
+        let begun = begun + blank(statement);
+        line += text.get(counted..begun).unwrap_or_default().matches('\n').count();
+        counted = begun;
+        (line, statement.get(blank(statement)..).unwrap_or_default().trim_end())
     });
-    trimmed.filter(|(_, statement)| !statement.is_empty()).collect()
+    placed.filter(|(_, statement)| !statement.is_empty()).collect()
 }
 
 /// Bytes of white space and comments that a text begins with.
@@ -327,7 +325,8 @@ fn token(text: &str) -> usize {
         text.get(from..).and_then(|rest| rest.find(end)).map_or(text.len(), |at| from + at + end.len())
     };
     if text.starts_with("--") {
-        return to("\n", 2);
+        // The server ends such a comment at either.
+        return text.find(['\n', '\r']).map_or(text.len(), |end| end + 1);
     }
     if text.starts_with("/*") {
         return comment(text);
@@ -345,6 +344,10 @@ fn token(text: &str) -> usize {
             }
         }
         Some('e' | 'E') if text[1..].starts_with('\'') => escaped(text),
+        // A whole name, within which a dollar or an `e` begins nothing.
+        Some(c) if c.is_alphanumeric() || c == '_' => {
+            text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$'))).unwrap_or(text.len())
+        }
         Some(c) => c.len_utf8(),
         None => 0,
     }
@@ -398,6 +401,8 @@ mod tests {
                 (6, "select e'\\';' , 'it''s;'"),
             ]
         );
+        assert_eq!(split("select a$b$c; select date'\\'; select 3").len(), 3);
+        assert_eq!(split("-- a\rselect 1; select 2"), [(1, "select 1"), (1, "select 2")]);
         assert!(split(" -- nothing\n").is_empty());
         assert_eq!(split("select 'open").len(), 1);
     }

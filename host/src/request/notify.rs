@@ -8,7 +8,7 @@ use wasmtime::Store;
 
 use crate::bindings::exports::wharf::platform::pg_listener::Notification;
 use crate::error::chain;
-use crate::release::Release;
+use crate::release::{Permit, Release};
 
 use super::instantiate::{self, RequestState};
 use super::{Failure, RequestId, invoke};
@@ -32,13 +32,12 @@ pub(crate) enum NotifyError {
     Refused(String),
 }
 
-/// Calls the guest within the limits of its requests. Waits as long as the service's requests take every place.
-pub(crate) async fn notify(release: &Arc<Release>, event: &Event<'_>) -> Result<(), NotifyError> {
-    let permit = loop {
-        if let Ok(permit) = release.admission.enter().await {
-            break permit;
-        }
-    };
+/// Calls the guest within the limits of its requests; `permit` is its place among them.
+pub(crate) async fn notify(
+    release: &Arc<Release>,
+    permit: Permit,
+    event: &Event<'_>,
+) -> Result<(), NotifyError> {
     let deadline = Instant::now() + release.manifest.limits.wall;
     let id = RequestId::new(SystemTime::now());
     let mut store = instantiate::instantiate(release, permit, id, deadline);

@@ -32,6 +32,8 @@ mod pg_hostile;
 mod pg_outages;
 /// Parameters of another type than the statement expects, and those that fit nothing.
 mod pg_parameters;
+/// What must not cross from one request to the next.
+mod pg_sessions;
 /// Certificates, of servers and of hosts.
 mod pg_tls;
 /// Every type, as parameter and as column, against the server's own text and bytes.

@@ -1,7 +1,7 @@
 //! Arrays of any number of dimensions; one of a single dimension is a `Vec`.
 
 use super::convert::elements;
-use super::{ArrayValue, Dimension, FromPg, Mismatch, PgValue, Scalar, ToPg, WireValue};
+use super::{ArrayValue, Dimension, FromPg, Mismatch, PgValue, RawValue, Scalar, ToPg, WireValue};
 
 /// An array with its dimensions. A matrix, for example:
 ///
@@ -24,7 +24,7 @@ pub struct Array<T> {
 
 impl<T: ToPg> ToPg for Array<T> {
     fn to_pg(&self) -> PgValue {
-        let elements = self.elements.iter().map(|element| part(element, "an array")).collect();
+        let elements = self.elements.iter().map(|element| part(element)).collect();
         PgValue::Array(ArrayValue { element_oid: 0, dimensions: self.dimensions.clone(), elements })
     }
 }
@@ -48,12 +48,15 @@ impl<T: FromPg> FromPg for Array<T> {
     }
 }
 
-/// A part of an array or a range, which the contract wants to be neither. The server quotes the text that stands
-/// for one that is.
-pub(super) fn part(value: &impl ToPg, whole: &str) -> Scalar {
+/// A part of an array or a range, which the contract wants to be neither.
+pub(super) fn part(value: &impl ToPg) -> Scalar {
     match value.to_pg() {
         PgValue::Scalar(scalar) => scalar,
-        PgValue::Array(_) => Scalar::Untyped(format!("an array in {whole}")),
-        PgValue::Range(_) => Scalar::Untyped(format!("a range in {whole}")),
+        PgValue::Array(_) | PgValue::Range(_) => misfit(),
     }
+}
+
+/// What no type takes: the host refuses the parameter that has it.
+pub(super) fn misfit() -> Scalar {
+    Scalar::Raw(RawValue { type_oid: u32::MAX, bytes: Vec::new() })
 }

@@ -1,5 +1,6 @@
 //! Between Rust's types and the contract's values.
 
+use super::array::misfit;
 use super::wire::{self, Elements, fixed, oid};
 use super::{ArrayValue, Dimension, Interval, PgValue, Scalar, TimeTz, WireValue};
 use std::{borrow::Cow, net::IpAddr};
@@ -310,7 +311,8 @@ impl<T: ToPg, const N: usize> ToPg for [T; N] {
     }
 }
 
-/// An array of these; arrays among them become its inner dimensions.
+/// An array of these; arrays among them become its inner dimensions. Where they differ in size it gets an element
+/// too many, which the host refuses.
 fn array(values: impl ExactSizeIterator<Item = PgValue>) -> PgValue {
     let outer = dimension(values.len());
     let mut inner = None;
@@ -323,13 +325,16 @@ fn array(values: impl ExactSizeIterator<Item = PgValue>) -> PgValue {
                     [] => vec![dimension(array.elements.len())],
                     _ => array.dimensions,
                 };
+                let size = |all: &[Dimension]| all.iter().map(|one| one.length).collect::<Vec<_>>();
+                let fits =
+                    inner.as_ref().is_none_or(|first: &Vec<Dimension>| size(first) == size(&dimensions));
                 inner.get_or_insert(dimensions);
                 elements.extend(array.elements);
+                if !fits {
+                    elements.push(misfit());
+                }
             }
-            // The server's message will quote this text.
-            PgValue::Range(_) => {
-                elements.push(Scalar::Untyped("a range as an element of an array".to_owned()))
-            }
+            PgValue::Range(_) => elements.push(misfit()),
         }
     }
     let dimensions = inner.map_or_else(Vec::new, |inner| std::iter::once(outer).chain(inner).collect());

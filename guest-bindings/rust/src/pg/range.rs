@@ -111,7 +111,7 @@ impl<T: ToPg> ToPg for Range<T> {
             }
         };
         let values = [self.lower(), self.upper()];
-        let values = values.into_iter().flatten().map(|value| part(value, "a range")).collect();
+        let values = values.into_iter().flatten().map(|value| part(value)).collect();
         PgValue::Range(RangeValue { type_oid: 0, bounds, values })
     }
 }

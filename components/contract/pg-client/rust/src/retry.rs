@@ -4,7 +4,7 @@ use crate::run::{Answer, Failure};
 use std::cell::Cell;
 use wharf_guest::{
     Error, ErrorKind, PgClient,
-    pg::{Isolation, Queries, Retry, TransactionOptions},
+    pg::{Isolation, Retry, TransactionOptions},
     serde_json::{Value, json},
 };
 

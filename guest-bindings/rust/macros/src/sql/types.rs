@@ -1,6 +1,6 @@
 //! What the contract calls the type that a parameter was declared with.
 
-use syn::{Expr, GenericArgument, PathArguments, PathSegment, Type};
+use syn::{Expr, GenericArgument, PathArguments, PathSegment, Type, TypePath};
 
 /// The case's name, `[]` behind it for arrays; `any` for what is not declared, or not known here.
 pub(super) fn of(param: &Expr) -> String {
@@ -23,7 +23,7 @@ fn name(ty: &Type) -> Option<String> {
             match last.ident.to_string().as_str() {
                 "Option" | "Cow" => name(argument(last)?),
                 "Vec" => array(argument(last)?),
-                ident => scalar(ident).map(str::to_owned),
+                ident => primitive(ident).or_else(|| known(path, ident)).map(str::to_owned),
             }
         }
         _ => None,
@@ -48,7 +48,15 @@ fn argument(segment: &PathSegment) -> Option<&Type> {
     })
 }
 
-fn scalar(ident: &str) -> Option<&'static str> {
+/// A type of a crate whose conversions are known here. A bare name may be a type of the author's own.
+fn known(path: &TypePath, ident: &str) -> Option<&'static str> {
+    let crates = ["wharf_guest", "serde_json", "uuid", "chrono", "time", "rust_decimal", "std", "core", "pg"];
+    let segments = &path.path.segments;
+    let first = segments.first().filter(|_| segments.len() > 1)?.ident.to_string();
+    scalar(ident).filter(|_| crates.contains(&first.as_str()))
+}
+
+fn primitive(ident: &str) -> Option<&'static str> {
     Some(match ident {
         "bool" => "boolean",
         "i16" => "int2",
@@ -58,6 +66,12 @@ fn scalar(ident: &str) -> Option<&'static str> {
         "f32" => "float4",
         "f64" => "float8",
         "str" | "String" => "text",
+        _ => return None,
+    })
+}
+
+fn scalar(ident: &str) -> Option<&'static str> {
+    Some(match ident {
         "Uuid" => "uuid",
         "Json" | "Value" => "jsonb",
         "Date" | "NaiveDate" => "date",
@@ -88,9 +102,11 @@ mod tests {
             ("a as &[u8]", "bytea"),
             ("a as Vec<u8>", "bytea"),
             ("a as uuid::Uuid", "uuid"),
-            ("a as Json<Vec<i32>>", "jsonb"),
+            ("a as pg::Json<Vec<i32>>", "jsonb"),
             ("a as serde_json::Value", "jsonb"),
-            ("a as DateTime<Utc>", "timestamptz"),
+            ("a as chrono::DateTime<Utc>", "timestamptz"),
+            ("a as Json<Vec<i32>>", "any"),
+            ("a as Date", "any"),
             ("a as &[String]", "text[]"),
             ("a as Vec<Option<i32>>", "int4[]"),
             ("a as Vec<Vec<i64>>", "int8[]"),

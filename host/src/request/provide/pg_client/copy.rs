@@ -10,7 +10,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio_postgres::{Client, CopyInSink, CopyOutStream, Statement};
 use wasmtime::component::Resource;
@@ -58,36 +58,55 @@ struct Copying<F> {
 
 /// Where a lease came from.
 pub(super) enum Home {
-    Pool { timeout: Option<Duration> },
-    Transaction(Arc<Session>),
+    /// In a transaction of the copy's own, which tells what came of it.
+    Pool {
+        timeout: Option<Duration>,
+    },
+    Transaction {
+        session: Arc<Session>,
+        serial: u64,
+    },
 }
 
 impl Home {
     fn left(&self) -> Option<Duration> {
         match self {
             Self::Pool { timeout } => *timeout,
-            Self::Transaction(session) => session.left(),
+            Self::Transaction { session, .. } => session.left(),
+        }
+    }
+
+    /// Keeps what a copy did, or asks whether its transaction is still whole.
+    async fn conclude(&self, lease: &mut Lease) -> Result<(), Error> {
+        match self {
+            Self::Pool { .. } => {
+                lease.control("commit").await?;
+                lease.set_in_transaction(false);
+                Ok(())
+            }
+            Self::Transaction { .. } => lease.control("select 1").await,
         }
     }
 
     fn give_back(&self, lease: Lease, error: Option<&Error>) {
         match self {
             Self::Pool { .. } => drop(lease),
-            Self::Transaction(session) => session.put(lease, error),
+            Self::Transaction { session, serial } => session.put(lease, *serial, error),
         }
     }
 }
 
 /// A connection for a copy of its own.
 pub(super) async fn from_pool(pools: &Pools, timeout: Option<Duration>) -> Result<(Lease, Home), Error> {
-    let lease = within(timeout, pin!(pools.lease())).await?;
+    let mut lease = within(timeout, pin!(pools.lease())).await?;
+    within(timeout, pin!(lease.begin("begin"))).await?;
     Ok((lease, Home::Pool { timeout }))
 }
 
 /// The connection of a transaction.
 pub(super) async fn from_transaction(transaction: &Transaction) -> Result<(Lease, Home), Error> {
     let (session, serial) = transaction.session();
-    Ok((session.lend(serial).await?, Home::Transaction(session.clone())))
+    Ok((session.lend(serial).await?, Home::Transaction { session: session.clone(), serial }))
 }
 
 impl<F> Copying<F> {
@@ -99,7 +118,7 @@ impl<F> Copying<F> {
     ) -> Result<Self, Error> {
         let call = async {
             let prepared = lease.prepare_copy(sql, direction).await?;
-            lease.use_up();
+            lease.note(&prepared).await?;
             lease.start();
             match open(&lease.connection()?.client, &prepared.statement).await {
                 // Busy until the copy ends.
@@ -121,13 +140,18 @@ impl<F> Copying<F> {
         self.flow.as_mut().ok_or_else(|| Error::InvalidArgument("the copy has ended".to_owned()))
     }
 
-    /// Ends the copy as the driver says it ended.
-    fn end<T>(&mut self, result: Result<T, tokio_postgres::Error>) -> Result<T, Error> {
+    /// Ends the copy as the driver says it ended. The driver says so before the server has said all: what comes
+    /// after is heard by the statement that follows.
+    async fn end<T>(&mut self, result: Result<T, tokio_postgres::Error>) -> Result<T, Error> {
         self.flow = None;
         let Some(mut lease) = self.lease.take() else {
             return Err(Error::ConnectionLost("the connection is gone".to_owned()));
         };
-        let result = lease.settle(result);
+        let mut result = lease.settle(result);
+        if result.is_ok() {
+            let ended = within(self.home.left(), pin!(self.home.conclude(&mut lease))).await;
+            result = ended.and(result);
+        }
         self.home.give_back(lease, result.as_ref().err());
         result
     }
@@ -158,7 +182,7 @@ impl CopyWriter {
         let fed = within(left, pin!(async { Ok(sink.feed(Bytes::from(chunk)).await) })).await;
         match fed {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => self.0.end(Err(error)),
+            Ok(Err(error)) => self.0.end(Err(error)).await,
             Err(late) => Err(self.0.cut(late)),
         }
     }
@@ -168,7 +192,7 @@ impl CopyWriter {
         let sink = self.0.flow()?;
         let finished = within(left, pin!(async { Ok(sink.as_mut().finish().await) })).await;
         match finished {
-            Ok(result) => self.0.end(result),
+            Ok(result) => self.0.end(result).await,
             Err(late) => Err(self.0.cut(late)),
         }
     }
@@ -201,7 +225,7 @@ impl CopyReader {
         let mut out = Vec::new();
         let max = max as usize;
         while out.len() < max {
-            if self.rest.is_empty() && !self.more(&mut out).await? {
+            if self.rest.is_empty() && !self.more(out.is_empty()).await? {
                 break;
             }
             let piece = self.rest.split_to(self.rest.len().min(max - out.len()));
@@ -210,30 +234,33 @@ impl CopyReader {
         Ok(out)
     }
 
-    /// Gets the next message, waiting only while there is nothing to give. False when there is none (now).
-    async fn more(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
-        let left = self.copying.home.left();
-        let Some(stream) = &mut self.copying.flow else { return Ok(false) };
-        let next = if out.is_empty() {
-            let next = within(left, pin!(async { Ok(stream.next().await) })).await;
+    /// Gets the next message that is not empty. False when there is none, or none yet where waiting is no use
+    /// as there is something to give.
+    async fn more(&mut self, may_wait: bool) -> Result<bool, Error> {
+        loop {
+            let left = self.copying.home.left();
+            let Some(stream) = &mut self.copying.flow else { return Ok(false) };
+            let next = if may_wait {
+                let next = within(left, pin!(async { Ok(stream.next().await) })).await;
+                match next {
+                    Ok(next) => next,
+                    Err(late) => return Err(self.copying.cut(late)),
+                }
+            } else {
+                match stream.next().now_or_never() {
+                    Some(next) => next,
+                    None => return Ok(false),
+                }
+            };
             match next {
-                Ok(next) => next,
-                Err(late) => return Err(self.copying.cut(late)),
+                Some(Ok(bytes)) if bytes.is_empty() => {}
+                Some(Ok(bytes)) => {
+                    self.rest = bytes;
+                    return Ok(true);
+                }
+                Some(Err(error)) => return self.copying.end(Err(error)).await,
+                None => return self.copying.end(Ok(false)).await,
             }
-        } else {
-            match stream.next().now_or_never() {
-                Some(next) => next,
-                None => return Ok(false),
-            }
-        };
-        match next {
-            Some(Ok(bytes)) => {
-                self.rest = bytes;
-                // A message may be empty.
-                Ok(self.rest.has_remaining() || !out.is_empty() || Box::pin(self.more(out)).await?)
-            }
-            Some(Err(error)) => self.copying.end(Err(error)),
-            None => self.copying.end(Ok(false)),
         }
     }
 }

@@ -11,8 +11,6 @@
 pub(super) enum Kind {
     /// Leaves nothing that outlives it.
     Clean,
-    /// Reads what earlier statements of the session left in its sequences.
-    ReadsSequences,
     /// May leave something behind.
     Soiling,
     /// Begins or ends transactions.
@@ -359,16 +357,28 @@ impl Kind {
 
     fn of_query(text: &str) -> Self {
         let words: Vec<Word<'_>> = words(text).collect();
-        if words.iter().any(|word| SEQUENCES.contains(&word.text)) {
-            return Self::ReadsSequences;
-        }
-        let creates_table = words.iter().any(|word| matches!(word.text, "temp" | "temporary" | "pg_temp"));
-        let before = std::iter::once("").chain(words.iter().map(|word| word.text));
-        let calls = before
-            .zip(&words)
-            .any(|(before, word)| word.calls && before != "into" && !is_harmless(word.text));
-        if calls || creates_table { Self::Soiling } else { Self::Clean }
+        let is_temporary = |part: &str| matches!(part, "temp" | "temporary") || part.starts_with("pg_temp");
+        let creates_table = words.iter().flat_map(|word| parts(word.text)).any(is_temporary);
+        // `insert into t (a)` calls nothing; any other `into` may stand in a literal or a comment.
+        let inserts = matches!(words.first(), Some(first) if first.text == "insert")
+            && matches!(words.get(1), Some(second) if second.text == "into");
+        let calls =
+            |(at, word): (usize, &Word<'_>)| word.calls && !is_harmless(word.text) && !(inserts && at == 2);
+        if words.iter().enumerate().any(calls) || creates_table { Self::Soiling } else { Self::Clean }
     }
+
+    /// Whether a statement may read what earlier ones of the session left in its sequences: by name, or
+    /// within what it calls.
+    pub(super) fn reads_sequences(self, sql: &str) -> bool {
+        let text = sql.to_ascii_lowercase();
+        self != Self::Clean
+            || words(&text).flat_map(|word| parts(word.text)).any(|part| SEQUENCES.contains(&part))
+    }
+}
+
+/// The names between the dots of a name, without their quotes.
+fn parts(name: &str) -> impl Iterator<Item = &str> {
+    name.split('.').map(|part| part.trim_matches('"'))
 }
 
 fn is_harmless(name: &str) -> bool {
@@ -505,7 +515,14 @@ mod tests {
             ("prepare a as select 1", Kind::Soiling),
             ("prepare /**/ transaction 'a'", Kind::Control),
             ("/* */ BEGIN", Kind::Control),
-            ("select currval('s')", Kind::ReadsSequences),
+            ("select currval('s'), set_config('a.b', 'x', false)", Kind::Soiling),
+            ("select 'lastval', pg_advisory_lock(1)", Kind::Soiling),
+            ("select 'into', set_config('a.b', 'x', false)", Kind::Soiling),
+            ("select /*into*/ pg_advisory_lock(1)", Kind::Soiling),
+            ("insert into t select * from /*into*/ tenant('a')", Kind::Soiling),
+            ("insert /* into */ into tenant (a) values (1)", Kind::Soiling),
+            ("select 1 as a into pg_temp.leak", Kind::Soiling),
+            ("select 1 as a into \"pg_temp_3\".leak", Kind::Soiling),
             ("copy t from stdin", Kind::Copy),
         ];
         for (sql, kind) in cases {

@@ -151,6 +151,7 @@ impl managed::Manager for Connector {
             place,
             exceeded,
             statements: LruCache::new(self.address.settings.statements),
+            sequences: false,
             cursors: 0,
             reset: self.address.settings.reset,
             cleanup: self.cleanup.clone(),
@@ -173,6 +174,8 @@ pub(super) struct Connection {
     place: Place,
     exceeded: Arc<AtomicBool>,
     pub(super) statements: LruCache<String, Arc<Prepared>>,
+    /// Whether the session may remember values of sequences.
+    pub(super) sequences: bool,
     /// Cursors declared so far, for their names.
     cursors: u64,
     /// How long it may take to become clean.

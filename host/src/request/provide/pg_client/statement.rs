@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::TryStreamExt;
-use futures_util::future::{MaybeDone, maybe_done};
+use futures_util::future::{MaybeDone, join, maybe_done};
 use tokio_postgres::{Client, RowStream, Statement};
 
 use crate::bindings::wharf::platform::pg_client::{self, Column, Error, PgValue};
@@ -19,6 +19,8 @@ use super::rows::Rows;
 /// Longest text of a statement, and the longest that a connection keeps prepared.
 const LONGEST_SQL: usize = 1 << 20;
 const LONGEST_KEPT: usize = 16 << 10;
+/// Forgets what sequences gave to earlier requests.
+const DISCARD_SEQUENCES: &str = "discard sequences";
 /// Statements of one pipeline.
 const LONGEST_PIPELINE: usize = 1_000;
 
@@ -28,6 +30,7 @@ pub(super) struct Prepared {
     pub(super) decoders: Vec<Decoder>,
     kind: Kind,
     only_reads: bool,
+    reads_sequences: bool,
 }
 
 /// A statement of a pipeline, ready to be sent.
@@ -55,13 +58,14 @@ pub(super) enum Around {
 impl Lease {
     /// Prepares `sql` unless this connection has it already.
     pub(super) async fn prepare(&mut self, sql: &str) -> Result<Arc<Prepared>, Error> {
-        if let Some(prepared) = self.connection()?.statements.get(sql) {
-            return Ok(prepared.clone());
-        }
-        let kind = check(sql)?;
+        let known = self.connection()?.statements.get(sql).cloned();
+        let kind = known.as_ref().map_or_else(|| check(sql), |prepared| Ok(prepared.kind))?;
         if kind == Kind::Control && self.is_in_transaction() {
             let why = "inside `begin`, transactions are ended with `commit`, `rollback` and `savepoint`";
             return Err(Error::InvalidArgument(why.to_owned()));
+        }
+        if let Some(prepared) = known {
+            return Ok(prepared);
         }
         let prepared = Box::pin(self.prepare_as(sql, kind)).await?;
         if sql.len() <= LONGEST_KEPT {
@@ -101,7 +105,8 @@ impl Lease {
             error => error,
         })?;
         let decoders = statement.columns().iter().map(|column| Decoder::of(column.type_())).collect();
-        Ok(Arc::new(Prepared { statement, decoders, kind, only_reads: Kind::only_reads(sql) }))
+        let (only_reads, reads_sequences) = (Kind::only_reads(sql), kind.reads_sequences(sql));
+        Ok(Arc::new(Prepared { statement, decoders, kind, only_reads, reads_sequences }))
     }
 
     /// Prepares the statements of a pipeline: a round trip each, the first time only.
@@ -167,11 +172,17 @@ impl Lease {
         statements: &[Ready],
         around: Around,
     ) -> Result<Vec<R::Set>, Error> {
+        let begin = match around {
+            Around::Nothing => "",
+            Around::Begin | Around::BeginCommit if self.forgets_sequences()? => "discard sequences; begin",
+            Around::Begin | Around::BeginCommit => "begin",
+        };
+        let commit = if around == Around::BeginCommit { "commit" } else { "" };
         for (prepared, _) in statements {
             self.note(prepared).await?;
         }
         self.start();
-        let ran = exchange::<R>(&self.connection()?.client, statements, around).await;
+        let ran = exchange::<R>(&self.connection()?.client, statements, begin, commit).await;
         self.finish(ran)
     }
 
@@ -180,6 +191,26 @@ impl Lease {
         self.start();
         let ran = self.connection()?.client.batch_execute(sql).await;
         self.settle(ran)
+    }
+
+    /// Begins a transaction, in which no value of a sequence is seen that an earlier request left.
+    pub(super) async fn begin(&mut self, how: &str) -> Result<(), Error> {
+        self.set_in_transaction(true);
+        if !self.forgets_sequences()? {
+            return self.control(how).await;
+        }
+        self.start();
+        // Sent together, but not as one message, which would be a transaction with a statement in it already.
+        let client = &self.connection()?.client;
+        let both = join(client.batch_execute(DISCARD_SEQUENCES), client.batch_execute(how));
+        let (discarded, begun) = both.await;
+        self.settle(discarded.and(begun))
+    }
+
+    /// Whether a transaction has to discard values of sequences when it begins; asking marks them as discarded.
+    fn forgets_sequences(&mut self) -> Result<bool, Error> {
+        self.use_up();
+        Ok(std::mem::take(&mut self.connection()?.sequences))
     }
 
     /// Drops texts from what this connection keeps prepared.
@@ -194,11 +225,15 @@ impl Lease {
     /// Remembers what a statement does to the session. One that would see what earlier requests left in
     /// the sequences of the session finds them as in a new one.
     pub(super) async fn note(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        match prepared.kind {
-            Kind::Clean => {}
-            Kind::ReadsSequences if self.is_fresh() => Box::pin(self.control("discard sequences")).await?,
-            Kind::ReadsSequences => {}
-            Kind::Soiling | Kind::Control | Kind::Copy => self.soil(),
+        if prepared.reads_sequences && self.is_fresh() && self.connection()?.sequences {
+            Box::pin(self.control(DISCARD_SEQUENCES)).await?;
+            self.connection()?.sequences = false;
+        }
+        if prepared.kind != Kind::Clean {
+            self.soil();
+        }
+        if !prepared.only_reads || prepared.kind != Kind::Clean {
+            self.connection()?.sequences = true;
         }
         self.use_up();
         Ok(())
@@ -259,10 +294,9 @@ async fn run<R: Rows>(client: &Client, prepared: &Prepared, params: &[Encoded]) 
 async fn exchange<R: Rows>(
     client: &Client,
     statements: &[Ready],
-    around: Around,
+    begin: &str,
+    commit: &str,
 ) -> Result<Vec<R::Set>, Failed> {
-    let begin = if around == Around::Nothing { "" } else { "begin" };
-    let commit = if around == Around::BeginCommit { "commit" } else { "" };
     let mut begin = Box::pin(maybe_done(batch(client, begin)));
     let mut commit = Box::pin(maybe_done(batch(client, commit)));
     let mut queries: Vec<_> = statements

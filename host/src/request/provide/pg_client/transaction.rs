@@ -10,9 +10,10 @@
 #![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::task::AbortHandle;
 use wasmtime::component::Resource;
 
 use crate::bindings::wharf::platform::pg_client::{
@@ -42,6 +43,16 @@ impl std::fmt::Debug for Transaction {
 pub(super) struct Session {
     state: Mutex<State>,
     deadline: Option<Instant>,
+    /// Ends the transaction at its deadline, whatever the guest does meanwhile.
+    timer: OnceLock<AbortHandle>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.get() {
+            timer.abort();
+        }
+    }
 }
 
 struct State {
@@ -84,8 +95,28 @@ impl Session {
             Ok((lease, result))
         });
         let (lease, result) = within(self.left(), call).await.inspect_err(|_| self.state().open.clear())?;
-        self.put(lease, result.as_ref().err());
+        self.put(lease, serial, result.as_ref().err());
         result
+    }
+
+    /// Lets go of the connection, which rolls back behind the request.
+    fn expire(&self) {
+        let mut state = self.state();
+        state.open.clear();
+        state.lease = None;
+    }
+
+    /// From now on, a deadline holds between calls, too.
+    fn watch(self: &Arc<Self>) {
+        let Some(deadline) = self.deadline else { return };
+        let session = Arc::downgrade(self);
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep_until(deadline.into()).await;
+            if let Some(session) = session.upgrade() {
+                session.expire();
+            }
+        });
+        let _first = self.timer.set(timer.abort_handle());
     }
 
     /// Hands out the connection, until it is put back.
@@ -112,15 +143,18 @@ impl Session {
         Ok((lease, state.abandoned.take()))
     }
 
-    /// Takes the connection back; one that is busy ends the transaction.
-    pub(super) fn put(&self, lease: Lease, error: Option<&Error>) {
+    /// Takes the connection back from `serial`, which may have been given up meanwhile; a connection that is busy
+    /// ends the transaction.
+    pub(super) fn put(&self, lease: Lease, serial: u64, error: Option<&Error>) {
         let mut state = self.state();
-        if lease.is_busy() {
+        // Over by now: its deadline passed, or the guest let go of it. The drop of the lease rolls back.
+        if lease.is_busy() || state.open.is_empty() {
             state.open.clear();
             return;
         }
-        if matches!(error, Some(Error::Db(_) | Error::Cancelled)) && state.failed_at.is_none() {
-            state.failed_at = Some(state.open.len());
+        let failed = matches!(error, Some(Error::Db(_) | Error::Cancelled)) && state.failed_at.is_none();
+        if failed && let Some(level) = state.open.iter().position(|open| *open == serial) {
+            state.failed_at = Some(level + 1);
         }
         state.lease = Some(lease);
     }
@@ -142,10 +176,11 @@ impl Transaction {
         let timeout = options.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut lease = pools.lease().await?;
-        lease.set_in_transaction(true);
-        within(timeout, pin!(lease.control(&begin(options)))).await?;
+        within(timeout, pin!(lease.begin(&begin(options)))).await?;
         let state = State { lease: Some(lease), open: vec![0], last: 0, failed_at: None, abandoned: None };
-        Ok(Self { session: Arc::new(Session { state: Mutex::new(state), deadline }), serial: 0 })
+        let session = Arc::new(Session { state: Mutex::new(state), deadline, timer: OnceLock::new() });
+        session.watch();
+        Ok(Self { session, serial: 0 })
     }
 
     pub(super) async fn run<T>(
