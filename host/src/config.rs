@@ -48,7 +48,8 @@ impl Default for Config {
 #[non_exhaustive]
 pub struct DatabaseConfig {
     /// `postgres://user:password@host:port/name`, or keywords as in `host=/run/postgresql dbname=x`; both take
-    /// the parameters of libpq, several hosts and `target_session_attrs` among them. What is different or new:
+    /// most parameters of libpq, several hosts and `target_session_attrs` (any, read-write, read-only) among them.
+    /// What is different or new:
     ///
     /// * `sslmode` is `verify-full` for every server beyond this machine unless it is given; `verify-ca`,
     ///   `require` and `disable` are the others. `sslrootcert` (PEM, or `system`), `sslcert` and `sslkey`.
@@ -57,8 +58,9 @@ pub struct DatabaseConfig {
     /// * `pool_connections`, `pool_statements`, `pool_acquire_timeout`, `connect_timeout` and
     ///   `pool_reset_timeout` stand above the fields below: a number, or a span such as `250ms` or `2s`.
     pub url: String,
-    /// Connections per service, split over the cores; a core whose share is used up borrows from
-    /// another. Default 16 (eight a core beat four on two cores).
+    /// Connections per release of a service, split over the cores; a core whose share is used up borrows from
+    /// another. While a release replaces another, both may have theirs. Default 16 (eight a core beat four on two
+    /// cores).
     pub connections: NonZeroUsize,
     /// Statements that stay prepared on one connection, the least recently used going first. Default 256.
     pub statements: NonZeroUsize,

@@ -19,7 +19,8 @@ Examples:
 
 Services are folders with a wharf.toml and a component (see `wharf build`), or component files.
 
-Addresses of databases are those of libpq (several hosts and target_session_attrs, too); besides:
+Addresses of databases are URLs or keywords as in libpq, with most of its parameters: several hosts, hostaddr, port,
+target_session_attrs (any, read-write, read-only), load_balance_hosts, options, application_name, keepalives; besides:
   sslmode=verify-full             or verify-ca, require, disable; without it verify-full beyond this machine
   sslrootcert=FILE                authorities to trust (PEM) instead of the system's; sslcert=, sslkey= for our own
   password_file=FILE              read anew for each connection; password_env=NAME reads the environment
