@@ -35,7 +35,7 @@ fn handle(request: Request) -> Result<Response> {
         }
         "/typed/pg/pipeline" => Ok(Response::json(&pipeline(&pg, &mut ids)?)),
         "/typed/pg/rows" => {
-            let worlds: Result<Vec<World>> = pg.query(MANY, &[])?.map(world).collect();
+            let worlds: Result<Vec<World>> = pg.query(MANY, &[])?.map(|row| world(&row)).collect();
             Ok(Response::json(&worlds?))
         }
         "/typed/pg/update" => Ok(Response::json(&update(&pg, &mut ids)?)),
@@ -44,7 +44,7 @@ fn handle(request: Request) -> Result<Response> {
 }
 
 fn find(db: &impl Queries, id: i32) -> Result<World> {
-    world(db.query_one(ONE, &[&id])?)
+    world(&db.query_one(ONE, &[&id])?)
 }
 
 fn pipeline(pg: &PgClient, ids: &mut Ids) -> Result<Vec<World>> {
@@ -52,7 +52,7 @@ fn pipeline(pg: &PgClient, ids: &mut Ids) -> Result<Vec<World>> {
     for _ in 0..QUERIES {
         pipeline.push(ONE, &[&ids.next()]);
     }
-    pg.pipeline(pipeline)?.into_iter().map(|rows| world(rows.into_one()?)).collect()
+    pg.pipeline(pipeline)?.into_iter().map(|rows| world(&rows.into_one()?)).collect()
 }
 
 fn update(pg: &PgClient, ids: &mut Ids) -> Result<World> {
@@ -64,7 +64,7 @@ fn update(pg: &PgClient, ids: &mut Ids) -> Result<World> {
     })
 }
 
-fn world(row: Row) -> Result<World> {
+fn world(row: &Row) -> Result<World> {
     Ok(World { id: row.get(0)?, random_number: row.get(1)? })
 }
 

@@ -101,7 +101,7 @@ impl Capability for PgClient {
             };
             let address = Address::parse(database)
                 .map_err(|error| PrepareError::Unusable { grant, source: error.into() })?;
-            let pools = Pools::new(&address.for_use(&service.name), &self.host, self.cleanup.clone());
+            let pools = Pools::new(&address.for_use(&service.name), &self.host, &self.cleanup);
             databases.insert(name.clone(), Arc::new(pools));
         }
         prepared.insert(Databases(Arc::new(databases)));

@@ -21,11 +21,11 @@ pub(crate) fn retry(command: &Value) -> Answer {
             list.iter().filter_map(Value::as_str).try_for_each(|sql| tx.execute(sql, &[]).map(drop))
         })
     };
-    run().map_err(failure)?;
+    run().map_err(|error| failure(&error))?;
     Ok(json!({"attempts": tried.get()}))
 }
 
-fn failure(error: Error) -> Failure {
+fn failure(error: &Error) -> Failure {
     match error.kind() {
         ErrorKind::Pg(error) => Failure::Database(Box::new(error.clone())),
         other => Failure::Command(format!("{other:?}")),

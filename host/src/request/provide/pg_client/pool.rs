@@ -45,7 +45,7 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn new(address: &Address, host: &Config, cleanup: TaskTracker) -> Self {
+    pub(super) fn new(address: &Address, host: &Config, cleanup: &TaskTracker) -> Self {
         let (cores, total) = (host.cores.get(), address.settings.connections.get());
         let share = |core: usize| total / cores + usize::from(core < total % cores);
         // With fewer connections than cores, some cores only ever borrow.
