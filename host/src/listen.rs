@@ -19,6 +19,7 @@ use crate::bindings::exports::wharf::platform::pg_listener::Notification;
 use crate::config::Config;
 use crate::database::{AbortOnDrop, Address, ConnectError, Driver, Opened};
 use crate::error::chain;
+use crate::host::set_core;
 use crate::release::{Release, RouteTable};
 use crate::request::{Event, notify};
 
@@ -48,13 +49,17 @@ struct Background {
 }
 
 impl Background {
-    fn start() -> std::io::Result<Self> {
+    /// `core` is the number of this thread among those that have connections of their own.
+    fn start(core: usize) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (handle, stop) = (runtime.handle().clone(), CancellationToken::new());
         let stopped = stop.clone();
         std::thread::Builder::new()
             .name("wharf-listen".to_owned())
-            .spawn(move || runtime.block_on(stopped.cancelled()))?;
+            .spawn(move || {
+                set_core(core);
+                runtime.block_on(stopped.cancelled());
+            })?;
         Ok(Self { runtime: handle, _stop: stop.drop_guard() })
     }
 }
@@ -83,7 +88,7 @@ impl Listeners {
                 }
             };
             if background.is_none() {
-                match Background::start() {
+                match Background::start(config.cores.get()) {
                     Ok(started) => *background = Some(started),
                     Err(error) => return tracing::error!(%error, "failed to start the listening thread"),
                 }

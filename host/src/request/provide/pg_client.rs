@@ -88,6 +88,8 @@ impl Capability for PgClient {
 
     fn prepare(&self, service: &Manifest, prepared: &mut Extensions) -> Result<(), PrepareError> {
         let mut databases = HashMap::new();
+        // A service that listens is called on one more thread, whose connections live there.
+        let cores = self.host.cores.get() + usize::from(!service.listen.is_empty());
         for name in &service.grants.pg {
             let grant = format!("pg.{name}");
             let Some(database) = self.host.databases.get(name) else {
@@ -101,7 +103,7 @@ impl Capability for PgClient {
             };
             let address = Address::parse(database)
                 .map_err(|error| PrepareError::Unusable { grant, source: error.into() })?;
-            let pools = Pools::new(&address.for_use(&service.name), &self.host, &self.cleanup);
+            let pools = Pools::new(&address.for_use(&service.name), cores, &self.cleanup);
             databases.insert(name.clone(), Arc::new(pools));
         }
         prepared.insert(Databases(Arc::new(databases)));

@@ -27,7 +27,6 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_util::task::TaskTracker;
 
 use crate::bindings::wharf::platform::pg_client::Error;
-use crate::config::Config;
 use crate::database::{self, Address, ConnectError, LARGEST_MESSAGE, Opened, Place};
 use crate::error::chain;
 use crate::host::core;
@@ -45,8 +44,8 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn new(address: &Address, host: &Config, cleanup: &TaskTracker) -> Self {
-        let (cores, total) = (host.cores.get(), address.settings.connections.get());
+    pub(super) fn new(address: &Address, cores: usize, cleanup: &TaskTracker) -> Self {
+        let total = address.settings.connections.get();
         let share = |core: usize| total / cores + usize::from(core < total % cores);
         // With fewer connections than cores, some cores only ever borrow.
         let shares = (0..cores).map(share).filter(|share| *share > 0);
