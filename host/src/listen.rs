@@ -54,12 +54,10 @@ impl Background {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (handle, stop) = (runtime.handle().clone(), CancellationToken::new());
         let stopped = stop.clone();
-        std::thread::Builder::new()
-            .name("wharf-listen".to_owned())
-            .spawn(move || {
-                set_core(core);
-                runtime.block_on(stopped.cancelled());
-            })?;
+        std::thread::Builder::new().name("wharf-listen".to_owned()).spawn(move || {
+            set_core(core);
+            runtime.block_on(stopped.cancelled());
+        })?;
         Ok(Self { runtime: handle, _stop: stop.drop_guard() })
     }
 }
