@@ -42,6 +42,7 @@ mod listen;
 mod manifest;
 mod release;
 mod request;
+mod sql_text;
 
 pub use body::{Body, BodyError};
 pub use capability::{Capability, PrepareError};

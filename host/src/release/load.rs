@@ -1,5 +1,5 @@
-//! An artifact becomes a release: inspect, check, compile, resolve, probe, migrate, check its SQL. Whatever fails here
-//! fails before anything is published.
+//! An artifact becomes a release: inspect, check, compile, resolve, probe, migrate, check its SQL. Whatever fails
+//! here fails before anything is published.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};

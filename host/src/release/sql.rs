@@ -15,6 +15,7 @@ use wasmparser::{Parser, Payload};
 use crate::config::Config;
 use crate::database::{AbortOnDrop, Address, Opened};
 use crate::request::provide::parameter_misfit;
+use crate::sql_text::split;
 
 use super::Artifact;
 
@@ -285,127 +286,9 @@ fn found(artifact: &Artifact) -> Result<Vec<Found>, SqlError> {
     Ok(all)
 }
 
-/// Statements of a text, each with the line that it begins in; semicolons within quotes and comments end none.
-fn split(text: &str) -> Vec<(usize, &str)> {
-    let (mut statements, mut begun, mut at) = (Vec::new(), 0, 0);
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        at += token(rest);
-        if rest.starts_with(';') {
-            statements.push((begun, text.get(begun..at - 1).unwrap_or_default()));
-            begun = at;
-        }
-    }
-    statements.push((begun, text.get(begun..).unwrap_or_default()));
-    let (mut line, mut counted) = (1, 0);
-    let placed = statements.into_iter().map(|(begun, statement)| {
-        let begun = begun + blank(statement);
-        line += text.get(counted..begun).unwrap_or_default().matches('\n').count();
-        counted = begun;
-        (line, statement.get(blank(statement)..).unwrap_or_default().trim_end())
-    });
-    placed.filter(|(_, statement)| !statement.is_empty()).collect()
-}
-
-/// Bytes of white space and comments that a text begins with.
-fn blank(text: &str) -> usize {
-    let mut at = 0;
-    while let Some(rest) = text.get(at..) {
-        let is_comment = rest.starts_with("--") || rest.starts_with("/*");
-        if !is_comment && !rest.starts_with(char::is_whitespace) {
-            break;
-        }
-        at += token(rest);
-    }
-    at
-}
-
-/// Bytes of what a text begins with: a quoted thing, a comment, or one character.
-fn token(text: &str) -> usize {
-    let to = |end: &str, from: usize| {
-        text.get(from..).and_then(|rest| rest.find(end)).map_or(text.len(), |at| from + at + end.len())
-    };
-    if text.starts_with("--") {
-        // The server ends such a comment at either.
-        return text.find(['\n', '\r']).map_or(text.len(), |end| end + 1);
-    }
-    if text.starts_with("/*") {
-        return comment(text);
-    }
-    match text.chars().next() {
-        // A doubled quote ends one literal and begins the next, which comes to the same.
-        Some('\'') => to("'", 1),
-        Some('"') => to("\"", 1),
-        Some('$') => {
-            let tag = text.get(1..).and_then(|rest| rest.find('$')).map(|at| &text[..at + 2]);
-            let is_tag = |tag: &&str| tag[1..tag.len() - 1].chars().all(|c| c.is_alphanumeric() || c == '_');
-            match tag.filter(is_tag).filter(|tag| !tag[1..].starts_with(|c: char| c.is_ascii_digit())) {
-                Some(tag) => to(tag, tag.len()),
-                None => 1,
-            }
-        }
-        Some('e' | 'E') if text[1..].starts_with('\'') => escaped(text),
-        // A whole name, within which a dollar or an `e` begins nothing.
-        Some(c) if c.is_alphanumeric() || c == '_' => {
-            text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$'))).unwrap_or(text.len())
-        }
-        Some(c) => c.len_utf8(),
-        None => 0,
-    }
-}
-
-/// `E'...'`, where a backslash keeps a quote from ending it.
-fn escaped(text: &str) -> usize {
-    let mut is_escaped = false;
-    for (at, c) in text.char_indices().skip(2) {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            '\'' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// A block comment, with those inside.
-fn comment(text: &str) -> usize {
-    let (mut depth, mut at) = (0_u32, 0);
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        if rest.starts_with("/*") {
-            (depth, at) = (depth + 1, at + 2);
-        } else if rest.starts_with("*/") {
-            (depth, at) = (depth - 1, at + 2);
-            if depth == 0 {
-                break;
-            }
-        } else {
-            at += rest.chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    at
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{SqlFailure, split};
-
-    #[test]
-    fn statements_end_where_they_end() {
-        let text = "-- first\nselect ';' as a, \";\" ;\n\n/* ; /* ; */ */ select $$;$$, $tag$ ; $tag$, $1\n;;\n\
-                    select e'\\';' , 'it''s;'; -- no; more\n  ";
-        assert_eq!(
-            split(text),
-            [
-                (2, "select ';' as a, \";\""),
-                (4, "select $$;$$, $tag$ ; $tag$, $1"),
-                (6, "select e'\\';' , 'it''s;'"),
-            ]
-        );
-        assert_eq!(split("select a$b$c; select date'\\'; select 3").len(), 3);
-        assert_eq!(split("-- a\rselect 1; select 2"), [(1, "select 1"), (1, "select 2")]);
-        assert!(split(" -- nothing\n").is_empty());
-        assert_eq!(split("select 'open").len(), 1);
-    }
+    use super::SqlFailure;
 
     #[test]
     fn a_failure_shows_where_it_is() {

@@ -2,8 +2,6 @@
 //! becomes of the values (`convert.rs`), and how they lie in a result (`block.rs`).
 
 mod array;
-mod network;
-mod numeric;
 pub(super) mod oid;
 mod range;
 mod reader;
@@ -13,11 +11,6 @@ pub(super) use range::Bounds;
 pub(super) use reader::{Reader, fixed};
 
 use super::{ArrayValue, Interval, Mismatch, PgValue, RangeValue, RawValue, Scalar, TimeTz};
-
-/// Days from 1970-01-01 to 2000-01-01, from which the server counts.
-const EPOCH_DAYS: i32 = 10_957;
-/// The same in microseconds.
-const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// A value as the server sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,22 +92,22 @@ fn scalar(type_oid: u32, bytes: &[u8]) -> Option<Scalar> {
         oid::OID => Scalar::Oid(u32::from_be_bytes(fixed(bytes)?)),
         oid::FLOAT4 => Scalar::Float4(f32::from_be_bytes(fixed(bytes)?)),
         oid::FLOAT8 => Scalar::Float8(f64::from_be_bytes(fixed(bytes)?)),
-        oid::NUMERIC => Scalar::Numeric(numeric::decode(bytes)?),
+        oid::NUMERIC => Scalar::Numeric(wharf_pg_wire::numeric(bytes)?),
         oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::UNKNOWN => Scalar::Text(text()?),
         oid::BYTEA => Scalar::Bytea(bytes.to_vec()),
-        oid::UUID => Scalar::Uuid(uuid(fixed(bytes)?)),
+        oid::UUID => Scalar::Uuid(wharf_pg_wire::uuid(fixed(bytes)?)),
         oid::JSON => Scalar::Json(text()?),
         oid::JSONB => Scalar::Jsonb(str::from_utf8(bytes.strip_prefix(&[JSONB_VERSION])?).ok()?.to_owned()),
-        oid::DATE => Scalar::Date(date(i32::from_be_bytes(fixed(bytes)?))),
+        oid::DATE => Scalar::Date(wharf_pg_wire::unix_days(i32::from_be_bytes(fixed(bytes)?))),
         oid::TIME => Scalar::Time(u64::try_from(i64::from_be_bytes(fixed(bytes)?)).ok()?),
         oid::TIMETZ => Scalar::Timetz(time_tz(Reader(bytes))?),
         // The far end of time does not fit into Unix microseconds: it is handed on as it came.
         oid::TIMESTAMP => instant(bytes)?.map_or_else(|| raw(type_oid, bytes), Scalar::Timestamp),
         oid::TIMESTAMPTZ => instant(bytes)?.map_or_else(|| raw(type_oid, bytes), Scalar::Timestamptz),
         oid::INTERVAL => Scalar::Interval(interval(Reader(bytes))?),
-        oid::INET => Scalar::Inet(network::address(bytes)?),
-        oid::CIDR => Scalar::Cidr(network::address(bytes)?),
-        oid::MACADDR => Scalar::Macaddr(network::mac(fixed(bytes)?)),
+        oid::INET => Scalar::Inet(wharf_pg_wire::address(bytes)?),
+        oid::CIDR => Scalar::Cidr(wharf_pg_wire::address(bytes)?),
+        oid::MACADDR => Scalar::Macaddr(wharf_pg_wire::mac(fixed(bytes)?)),
         _ => raw(type_oid, bytes),
     })
 }
@@ -128,26 +121,9 @@ pub(super) fn bool(bytes: &[u8]) -> Option<bool> {
     Some(byte != 0)
 }
 
-fn uuid(bytes: [u8; 16]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
-}
-
-/// The ends of the range stand for the infinities on both sides.
-fn date(days: i32) -> i32 {
-    match days {
-        i32::MIN | i32::MAX => days,
-        days => days.saturating_add(EPOCH_DAYS),
-    }
-}
-
 /// Unix microseconds; the inner none when these cannot tell the instant.
 fn instant(bytes: &[u8]) -> Option<Option<i64>> {
-    Some(match i64::from_be_bytes(fixed(bytes)?) {
-        infinity @ (i64::MIN | i64::MAX) => Some(infinity),
-        micros => micros.checked_add(EPOCH_MICROS).filter(|micros| *micros != i64::MAX),
-    })
+    fixed(bytes).map(|micros| wharf_pg_wire::unix_micros(i64::from_be_bytes(micros)))
 }
 
 fn time_tz(mut bytes: Reader<'_>) -> Option<TimeTz> {

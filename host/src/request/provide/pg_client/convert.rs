@@ -8,13 +8,7 @@
 mod decode;
 mod encode;
 mod literal;
-mod network;
-mod numeric;
 
 pub(super) use decode::{Decoder, Flaw};
 pub(crate) use encode::misfit;
 pub(super) use encode::{Encoded, encode_all};
-
-/// 2000-01-01, where PostgreSQL's clocks begin, in days and microseconds of Unix time.
-const EPOCH_DAYS: i32 = 10_957;
-const EPOCH_MICROS: i64 = 946_684_800_000_000;

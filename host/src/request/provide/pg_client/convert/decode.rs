@@ -9,7 +9,6 @@ use crate::bindings::wharf::platform::pg_client::{
 
 use super::super::budget::Budget;
 use super::super::rows::Wire;
-use super::{EPOCH_DAYS, EPOCH_MICROS, network, numeric};
 
 /// Dimensions of one array: the server's own bound.
 const MOST_DIMENSIONS: i32 = 6;
@@ -121,24 +120,28 @@ fn reader(ty: &Type) -> Option<Read> {
         Type::OID => |b| Some(Scalar::Oid(u32::from_be_bytes(number(b)?))),
         Type::FLOAT4 => |b| Some(Scalar::Float4(f32::from_be_bytes(number(b)?))),
         Type::FLOAT8 => |b| Some(Scalar::Float8(f64::from_be_bytes(number(b)?))),
-        Type::NUMERIC => |b| Some(Scalar::Numeric(numeric::decode(b)?)),
+        Type::NUMERIC => |b| Some(Scalar::Numeric(wharf_pg_wire::numeric(b)?)),
         Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => {
             |b| Some(Scalar::Text(text(b)?))
         }
         Type::BYTEA => |b| Some(Scalar::Bytea(b.to_vec())),
-        Type::UUID => |b| Some(Scalar::Uuid(uuid(number(b)?))),
+        Type::UUID => |b| Some(Scalar::Uuid(wharf_pg_wire::uuid(number(b)?))),
         Type::JSON => |b| Some(Scalar::Json(text(b)?)),
         // The binary format of jsonb is a version, which is 1, and the text.
         Type::JSONB => |b| Some(Scalar::Jsonb(text(b.strip_prefix(&[1])?)?)),
-        Type::DATE => |b| Some(Scalar::Date(date(i32::from_be_bytes(number(b)?)))),
+        Type::DATE => |b| Some(Scalar::Date(wharf_pg_wire::unix_days(i32::from_be_bytes(number(b)?)))),
         Type::TIME => |b| Some(Scalar::Time(u64::try_from(i64::from_be_bytes(number(b)?)).ok()?)),
         Type::TIMETZ => |b| Some(Scalar::Timetz(time_tz(Reader(b))?)),
-        Type::TIMESTAMP => |b| Some(Scalar::Timestamp(instant(i64::from_be_bytes(number(b)?))?)),
-        Type::TIMESTAMPTZ => |b| Some(Scalar::Timestamptz(instant(i64::from_be_bytes(number(b)?))?)),
+        Type::TIMESTAMP => {
+            |b| Some(Scalar::Timestamp(wharf_pg_wire::unix_micros(i64::from_be_bytes(number(b)?))?))
+        }
+        Type::TIMESTAMPTZ => {
+            |b| Some(Scalar::Timestamptz(wharf_pg_wire::unix_micros(i64::from_be_bytes(number(b)?))?))
+        }
         Type::INTERVAL => |b| Some(Scalar::Interval(interval(Reader(b))?)),
-        Type::INET => |b| Some(Scalar::Inet(network::decode(b)?)),
-        Type::CIDR => |b| Some(Scalar::Cidr(network::decode(b)?)),
-        Type::MACADDR => |b| Some(Scalar::Macaddr(network::mac(number(b)?))),
+        Type::INET => |b| Some(Scalar::Inet(wharf_pg_wire::address(b)?)),
+        Type::CIDR => |b| Some(Scalar::Cidr(wharf_pg_wire::address(b)?)),
+        Type::MACADDR => |b| Some(Scalar::Macaddr(wharf_pg_wire::mac(number(b)?))),
         _ if ty.name() == "citext" => |b| Some(Scalar::Text(text(b)?)),
         _ => return None,
     })
@@ -150,27 +153,6 @@ fn number<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 
 fn text(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).ok().map(str::to_owned)
-}
-
-fn uuid(bytes: [u8; 16]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
-}
-
-/// The ends of the range stand for the infinities on both sides.
-fn date(days: i32) -> i32 {
-    match days {
-        i32::MIN | i32::MAX => days,
-        days => days.saturating_add(EPOCH_DAYS),
-    }
-}
-
-fn instant(micros: i64) -> Option<i64> {
-    match micros {
-        i64::MIN | i64::MAX => Some(micros),
-        micros => micros.checked_add(EPOCH_MICROS).filter(|micros| *micros != i64::MAX),
-    }
 }
 
 fn time_tz(mut bytes: Reader<'_>) -> Option<TimeTz> {

@@ -2,12 +2,13 @@
 
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{Format, IsNull, Kind, ToSql, Type};
+use wharf_pg_wire::{EPOCH_DAYS, EPOCH_MICROS};
 
 use crate::bindings::wharf::platform::pg_client::{
     ArrayValue, Error, PgValue, RangeBounds, RangeValue, Scalar,
 };
 
-use super::{EPOCH_DAYS, EPOCH_MICROS, literal};
+use super::literal;
 
 /// A parameter, ready to be sent.
 #[derive(Clone, PartialEq)]
