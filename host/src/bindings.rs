@@ -22,7 +22,6 @@ wasmtime::component::bindgen!({
         "wharf:platform/pg-client.[drop]database": trappable,
         "wharf:platform/pg-client.[method]cursor.columns": trappable,
         "wharf:platform/kv.[static]bucket.open": trappable,
-        "wharf:platform/kv.[method]bucket.features": trappable,
         "wharf:platform/kv.[drop]bucket": trappable,
     },
     exports: { default: async },

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::kv::{BucketConfig, KvStorage};
 use crate::manifest::Limits;
 
 /// Settings of one host. Plain data: [`crate::HostBuilder::build`] checks them.
@@ -13,8 +13,10 @@ use crate::manifest::Limits;
 pub struct Config {
     /// Databases that manifests may be granted, by the name in `pg.<name>`.
     pub databases: BTreeMap<String, DatabaseConfig>,
-    /// Where buckets are kept.
+    /// Where buckets are kept that `buckets` says nothing of.
     pub kv: KvStorage,
+    /// Buckets that are kept elsewhere, or have limits of their own, by the name in `kv.<name>`.
+    pub buckets: BTreeMap<String, BucketConfig>,
     /// Threads that serve requests, each with a listener and connections of its own. Default: all
     /// that the process may run on.
     pub cores: NonZeroUsize,
@@ -34,6 +36,7 @@ impl Default for Config {
         Self {
             databases: BTreeMap::new(),
             kv: KvStorage::Memory,
+            buckets: BTreeMap::new(),
             cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             ceiling: Limits::CEILING,
             instances: 1_000,
@@ -92,14 +95,4 @@ impl std::fmt::Debug for DatabaseConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DatabaseConfig").field("connections", &self.connections).finish_non_exhaustive()
     }
-}
-
-/// Where buckets are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KvStorage {
-    /// In this process, gone with it.
-    Memory,
-    /// In a file `kv.redb` in this folder; a write that was answered survives a crash.
-    Folder(PathBuf),
 }

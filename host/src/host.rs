@@ -23,13 +23,14 @@ use wasmtime::component::Linker;
 
 use crate::body::{Body, BodyError};
 use crate::capability::Capability;
-use crate::config::{Config, DatabaseConfig, KvStorage};
+use crate::config::{Config, DatabaseConfig};
 use crate::database::{Address, AddressError};
 use crate::drain::{self, Serving};
 use crate::engine::{self, EngineError};
 use crate::listen::Listeners;
 use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
-use crate::request::provide::{self, KvError};
+use crate::kv::{BucketConfig, KvError, KvStorage, Stores};
+use crate::request::provide;
 use crate::request::{self, Peer, RequestState};
 
 thread_local! {
@@ -112,6 +113,13 @@ impl HostBuilder {
         self
     }
 
+    /// Keeps one bucket elsewhere than the others, or gives it limits of its own.
+    #[must_use]
+    pub fn bucket(mut self, name: &str, bucket: BucketConfig) -> Self {
+        self.config.buckets.insert(name.to_owned(), bucket);
+        self
+    }
+
     /// How many threads [`Host::listen`] serves on.
     #[must_use]
     pub fn cores(mut self, cores: NonZeroUsize) -> Self {
@@ -139,7 +147,8 @@ impl HostBuilder {
         let cleanup = TaskTracker::new();
         // Closed from the start: waiting for it then ends whenever nothing is under way.
         cleanup.close();
-        let mut capabilities = provide::builtin(&self.config, &cleanup)?;
+        let stores = Stores::open(&self.config)?;
+        let mut capabilities = provide::builtin(&self.config, &stores, &cleanup);
         capabilities.extend(self.capabilities);
         let linker = link(&engine, &capabilities)?;
         let (capabilities, routes) = (capabilities.into(), RouteTable::default());

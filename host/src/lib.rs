@@ -38,6 +38,7 @@ mod drain;
 mod engine;
 mod error;
 mod host;
+pub mod kv;
 mod listen;
 mod manifest;
 mod release;
@@ -46,18 +47,18 @@ mod sql_text;
 
 pub use body::{Body, BodyError};
 pub use capability::{Capability, PrepareError};
-pub use config::{Config, DatabaseConfig, KvStorage};
+pub use config::{Config, DatabaseConfig};
 pub use database::{AddressError, ReachError};
 pub use drain::Serving;
 pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
 pub use manifest::{
-    Build, ByteSize, Grants, Language, Limits, Listen, Manifest, ManifestError, Migrations, Route, Sql,
+    BucketNeeds, Build, ByteSize, Feature, Grants, Language, Limits, Listen, Manifest, ManifestError, Migrations, Route,
+    Sql, Watch,
 };
 pub use release::{
     Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
     PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect, migrate,
 };
-pub use request::provide::KvError;
 pub use request::{Peer, RequestId, RequestState};

@@ -4,7 +4,7 @@
 mod parse;
 mod size;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +47,12 @@ pub struct Manifest {
     /// Which notifications of databases the component is called for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listen: Vec<Listen>,
+    /// Which changes of buckets the component is called for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<Watch>,
+    /// What the component asks of its buckets, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kv: BTreeMap<String, BucketNeeds>,
 }
 
 /// How a component is built.
@@ -178,6 +184,44 @@ pub struct Listen {
     pub channels: Vec<String>,
 }
 
+/// Keys of one bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Watch {
+    /// A granted bucket. None for the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// Only keys that begin with this. Default: all.
+    #[serde(default)]
+    pub prefix: String,
+}
+
+/// What a component asks of one bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct BucketNeeds {
+    /// Features that the bucket must have; a deploy where one is missing is refused.
+    pub needs: BTreeSet<Feature>,
+}
+
+/// What a bucket may be able to do: `features` in `wit/kv.wit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the contract says what they mean")]
+pub enum Feature {
+    Conditions,
+    Ttl,
+    Counters,
+    Transactions,
+    Ordered,
+    Watch,
+    Durable,
+    Linearizable,
+}
+
 impl Default for Migrations {
     fn default() -> Self {
         Self { folder: PathBuf::from("migrations"), database: None }
@@ -211,6 +255,8 @@ impl Manifest {
             migrations: None,
             sql: None,
             listen: Vec::new(),
+            watch: Vec::new(),
+            kv: BTreeMap::new(),
         };
         parse::check(&manifest)?;
         Ok(manifest)
@@ -221,6 +267,18 @@ impl Manifest {
     pub fn migration_database(&self) -> Option<&str> {
         let named = self.migrations.as_ref().and_then(|m| m.database.as_deref());
         named.or_else(|| self.grants.pg.first().map(String::as_str))
+    }
+
+    /// The prefixes that the component watches, by bucket.
+    #[must_use]
+    pub fn prefixes(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut prefixes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for watch in &self.watch {
+            if let Some(bucket) = watch.bucket.as_ref().or_else(|| self.grants.kv.first()) {
+                prefixes.entry(bucket).or_default().push(&watch.prefix);
+            }
+        }
+        prefixes
     }
 
     /// The channels that the component listens on, by database.

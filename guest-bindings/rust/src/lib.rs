@@ -43,7 +43,7 @@
 //! |---|---|---|
 //! | `axum` | yes | routers; without it only the plain form, and no axum in the binary |
 //! | `json` | yes | `serde_json` for bodies, Postgres `json` and kv values |
-//! | `arena` | yes | the global allocator: one mebibyte of arena, a general allocator beyond it |
+//! | `arena` | yes | the global allocator: 256 KiB of arena, a general allocator beyond it |
 //! | `log` | yes | the `log` crate's macros ([`log`]) reach the host's log |
 //! | `panic-log` | yes | a panic's message and place reach the host's log |
 //! | `tracing` | | so do events of the `tracing` crate |

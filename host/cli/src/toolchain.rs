@@ -30,6 +30,10 @@ pub(crate) enum Profile {
     Quick,
 }
 
+/// Bytes of a guest's stack. Rust's default of 1 MiB is memory that the host has to look through behind every
+/// request; one that recurses deeper than this traps, and its own `.cargo/config.toml` may ask for more.
+const STACK: u32 = 256 << 10;
+
 /// The profile of [`Profile::Quick`], which no workspace has to define.
 const QUICK: [&str; 5] = [
     r#"profile.wharf-dev.inherits="release""#,
@@ -128,7 +132,8 @@ impl Toolchain {
                 .args(["--profile", "wharf-dev"])
                 .args(QUICK.iter().flat_map(|line| ["--config", line])),
         };
-        command.args(["--target", self.target()]);
+        let stack = format!("target.{}.rustflags=['-Clink-arg=-zstack-size={STACK}']", self.target());
+        command.args(["--target", self.target(), "--config", &stack]);
         if let Self::FromSource { .. } = self {
             command.arg("-Zbuild-std=std,panic_abort");
         }

@@ -36,7 +36,7 @@ fn suggestion(nearest: Option<&str>) -> String {
 }
 
 /// Known keys by table; `*` stands for a table whose keys are free.
-const KEYS: [(&str, &[&str]); 9] = [
+const KEYS: [(&str, &[&str]); 11] = [
     (
         "",
         &[
@@ -50,6 +50,8 @@ const KEYS: [(&str, &[&str]); 9] = [
             "migrations",
             "sql",
             "listen",
+            "watch",
+            "kv",
         ],
     ),
     ("build", &["language", "package"]),
@@ -60,6 +62,8 @@ const KEYS: [(&str, &[&str]); 9] = [
     ("migrations", &["folder", "database"]),
     ("sql", &["files", "database"]),
     ("listen", &["database", "channels"]),
+    ("watch", &["bucket", "prefix"]),
+    ("kv", &["*"]),
 ];
 
 pub(super) fn parse(text: &str) -> Result<Manifest, ManifestError> {
@@ -107,10 +111,10 @@ fn unknown(within: &str, key: &str, known: &[&str]) -> ManifestError {
 
 pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     check_name("name", &manifest.name)?;
-    if manifest.routes.is_empty() && manifest.listen.is_empty() {
+    if manifest.routes.is_empty() && manifest.listen.is_empty() && manifest.watch.is_empty() {
         return Err(value(
             "routes",
-            "is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`)",
+            "is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`, or a `[[watch]]`)",
         ));
     }
     for route in &manifest.routes {
@@ -137,7 +141,27 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             return Err(value("listen", "needs a database: list one in `grants.pg`"));
         }
     }
+    check_buckets(manifest)?;
     check_limits(&manifest.limits)
+}
+
+fn check_buckets(manifest: &Manifest) -> Result<(), ManifestError> {
+    let granted = &manifest.grants.kv;
+    for watch in &manifest.watch {
+        match &watch.bucket {
+            Some(bucket) if !granted.contains(bucket) => {
+                return Err(value("watch.bucket", &format!("is `{bucket}`, which `grants.kv` does not list")));
+            }
+            None if granted.is_empty() => {
+                return Err(value("watch", "needs a bucket: list one in `grants.kv`"));
+            }
+            _ => {}
+        }
+    }
+    match manifest.kv.keys().find(|bucket| !granted.contains(bucket)) {
+        Some(bucket) => Err(value(&format!("kv.{bucket}"), "is about a bucket that `grants.kv` does not list")),
+        None => Ok(()),
+    }
 }
 
 fn check_granted(key: &str, database: Option<&String>, manifest: &Manifest) -> Result<(), ManifestError> {
@@ -251,7 +275,7 @@ mod tests {
             ("name = \"X\"\n[[routes]]\npath = \"/\"", "`name` is `X`: use 1 to 63 of a-z, 0-9 and `-`"),
             (
                 "name = \"x\"",
-                "`routes` is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`)",
+                "`routes` is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`, or a `[[watch]]`)",
             ),
             ("name = \"x\"\n[[routes]]\npath = \"a\"", "`routes.path` is `a`: begin it with `/`"),
             (

@@ -42,7 +42,8 @@ pub(crate) async fn serve(host: Host, stream: TcpStream, address: SocketAddr, dr
         move |request| {
             heard.store(true, Ordering::Relaxed);
             let host = host.clone();
-            async move { Ok::<_, Infallible>(answer(&host, request, peer).await) }
+            // Boxed: hyper moves what it gets, and this is large.
+            async move { Ok::<_, Infallible>(Box::pin(answer(&host, request, peer)).await) }
         }
     });
     let builder = builder(head_timeout);

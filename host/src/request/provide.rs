@@ -11,18 +11,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::capability::Capability;
 use crate::config::Config;
+use crate::kv::Stores;
 
-pub use kv::KvError;
 pub(crate) use pg_client::parameter_misfit;
 
 /// Wharf's own capabilities for a host with this configuration; `cleanup` counts what they do behind requests.
-pub(crate) fn builtin(host: &Config, cleanup: &TaskTracker) -> Result<Vec<Box<dyn Capability>>, KvError> {
-    Ok(vec![
+pub(crate) fn builtin(host: &Config, stores: &Stores, cleanup: &TaskTracker) -> Vec<Box<dyn Capability>> {
+    vec![
         Box::new(http_types::HttpTypes),
         Box::new(config::Settings),
         Box::new(log::Log),
-        Box::new(kv::Kv::open(&host.kv)?),
+        Box::new(kv::Kv::new(stores.clone())),
         Box::new(pg_client::PgClient::new(host, cleanup.clone())),
         Box::new(http_client::HttpClient),
-    ])
+    ]
 }

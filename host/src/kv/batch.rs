@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::bindings::wharf::platform::kv::{Check, Condition, Error};
+use super::{Check, Condition, Error};
 
 /// A value as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,14 +100,34 @@ fn holds(condition: &Condition, current: Option<&Stored>) -> bool {
 fn add(key: &str, current: Option<&Stored>, initial: i64, delta: i64) -> Result<i64, Error> {
     let current = match current {
         None => initial,
-        Some(stored) => std::str::from_utf8(&stored.value)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Error::InvalidArgument(format!("the value of `{key}` is no decimal number")))?,
+        Some(stored) => number(&stored.value).ok_or_else(|| not_a_number(key))?,
     };
-    current.checked_add(delta).ok_or_else(|| {
-        Error::InvalidArgument(format!("`{key}` would leave the range of a signed 64-bit number"))
-    })
+    current.checked_add(delta).ok_or_else(|| out_of_range(key))
+}
+
+/// A number as `increment` writes it: no plus, no leading zeros, no blanks.
+fn number(value: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(value).ok()?;
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
+}
+
+pub(super) fn not_a_number(key: &str) -> Error {
+    Error::InvalidArgument(format!("the value of `{key}` is no decimal number"))
+}
+
+pub(super) fn out_of_range(key: &str) -> Error {
+    Error::InvalidArgument(format!("`{key}` would leave the range of a signed 64-bit number"))
+}
+
+/// Takes a value's bytes from what an answer may have.
+pub(super) fn charge(left: &mut usize, stored: Option<&Stored>) -> Result<(), Error> {
+    let bytes = stored.map_or(0, |stored| stored.value.len());
+    *left = left.checked_sub(bytes).ok_or_else(too_many_bytes)?;
+    Ok(())
+}
+
+pub(super) fn too_many_bytes() -> Error {
+    Error::LimitExceeded("the values have more than 4 MiB together: ask for fewer keys".to_owned())
 }
 
 #[cfg(test)]

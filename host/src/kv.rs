@@ -1,0 +1,35 @@
+//! Key-value buckets: one contract over several stores. What guests, operators (`wharf kv`) and embedders
+//! use is [`Bucket`]; what it promises is written in `wit/kv.wit`, and tested as one suite on every store.
+//!
+//! [`Bucket`] checks what comes in and bounds every wait; `batch` says what conditions, expiry and counters
+//! mean; `memory`, `embedded`, `postgres`, `redis` and `nats` keep the entries.
+
+mod batch;
+mod bucket;
+mod embedded;
+mod inbox;
+mod lines;
+mod memory;
+mod nats;
+mod postgres;
+mod range;
+mod redis;
+mod storage;
+mod store;
+
+pub use bucket::Bucket;
+pub(crate) use inbox::{Inbox, Word};
+pub use storage::{BucketConfig, KvStorage, StorageError};
+pub use store::{KvError, Stores};
+
+pub use crate::bindings::wharf::platform::kv::{
+    Check, Condition, Entry, Error, Features, IncrementItem, Mutation, Page, PutItem, ScanOptions, Version,
+};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Unix time in milliseconds.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,387 @@
+//! Buckets in one redb file: a write that was answered survives a crash.
+//!
+//! One thread writes. It takes all batches that wait, applies each to the same redb transaction, commits
+//! (and thereby syncs to disk) once, and answers them all: with many writers the cost of a sync is
+//! shared. Reads are redb snapshots, taken where they are asked for; they never wait for the writer.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::Path;
+use std::slice;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableError,
+    WriteTransaction,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::chain;
+
+use super::batch::{Applied, Batch, Stored, charge};
+use super::inbox::{Feeds, SWEEP};
+use super::range::Range;
+use super::store::{Answer, Settings, Store, Usage};
+use super::{Error, Features, Inbox, KvError, now};
+
+/// (bucket, key) to version, expiry and value.
+const ENTRIES: TableDefinition<'_, (&str, &str), Row<'_>> = TableDefinition::new("entries");
+/// (expiry, bucket, key): what to sweep, soonest first.
+const EXPIRIES: TableDefinition<'_, (u64, &str, &str), ()> = TableDefinition::new("expiries");
+/// Counters of the store; `version` is the last one given.
+const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
+
+/// Bucket to what its entries take: their number and the bytes of keys and values.
+const USAGES: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("usages");
+
+type Row<'a> = (u64, Option<u64>, &'a [u8]);
+type Entries = ReadOnlyTable<(&'static str, &'static str), Row<'static>>;
+
+/// Batches that wait for the writer before callers wait, and that share one commit.
+const QUEUE: usize = 1_024;
+const MOST_TOGETHER: usize = 256;
+/// Expired entries that one commit clears away, or twice as many as it writes: none pile up.
+const LEAST_SWEPT: usize = 256;
+
+pub(super) struct Embedded {
+    database: Arc<Database>,
+    /// None only while this is dropped.
+    writer: Option<mpsc::Sender<Job>>,
+    feeds: Arc<Feeds>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Embedded {
+    /// Waits for the batches under way, so that whoever opens the file next finds it closed.
+    fn drop(&mut self) {
+        self.writer = None;
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// A batch for a bucket, or a look for what has expired.
+struct Job {
+    work: Option<(Arc<Settings>, Batch)>,
+    reply: oneshot::Sender<Result<Option<Applied>, Error>>,
+}
+
+impl Embedded {
+    pub(super) fn open(folder: &Path) -> Result<Self, KvError> {
+        let path = folder.join("kv.redb");
+        let failed =
+            |source: Box<dyn std::error::Error + Send + Sync>| KvError::Open { path: path.clone(), source };
+        std::fs::create_dir_all(folder).map_err(|e| failed(e.into()))?;
+        let database = Arc::new(Database::create(&path).map_err(|e| failed(e.into()))?);
+        count_usages(&database).map_err(|e| failed(e.into()))?;
+        let (writer, jobs) = mpsc::channel(QUEUE);
+        let (store, feeds) = (database.clone(), Arc::new(Feeds::default()));
+        let told = feeds.clone();
+        let thread = std::thread::Builder::new()
+            .name("wharf-kv".to_owned())
+            .spawn(move || write_all(&store, &told, jobs))
+            .map_err(|e| failed(e.into()))?;
+        Ok(Self { database, writer: Some(writer), feeds, thread: Some(thread) })
+    }
+
+    fn entries(&self) -> Result<Option<Entries>, Error> {
+        match self.database.begin_read().map_err(unavailable)?.open_table(ENTRIES) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Whether a sweep would find anything.
+    fn has_expired(&self) -> Result<bool, Error> {
+        match self.database.begin_read().map_err(unavailable)?.open_table(EXPIRIES) {
+            Ok(table) => {
+                let first = table.first().map_err(unavailable)?;
+                Ok(first.is_some_and(|(key, _)| key.value().0 <= now()))
+            }
+            Err(TableError::TableDoesNotExist(_)) => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    fn get(&self, bucket: &str, keys: &[String], mut most: usize) -> Result<Vec<Option<Stored>>, Error> {
+        let Some(entries) = self.entries()? else { return Ok(vec![None; keys.len()]) };
+        let now = now();
+        let mut get = |key: &String| {
+            let stored = read(&entries, bucket, key)?.filter(|stored| stored.is_live(now));
+            charge(&mut most, stored.as_ref())?;
+            Ok(stored)
+        };
+        keys.iter().map(&mut get).collect()
+    }
+
+    fn scan(&self, bucket: &str, range: &Range) -> Result<Vec<(String, Stored)>, Error> {
+        let Some(entries) = self.entries()? else { return Ok(Vec::new()) };
+        let from = range.from.as_ref().map(|key| (bucket, key.as_str()));
+        // Bucket names have no NUL: this is the first key behind the bucket.
+        let behind = format!("{bucket}\0");
+        let to = match &range.to {
+            Bound::Unbounded => Bound::Excluded((behind.as_str(), "")),
+            bound => bound.as_ref().map(|key| (bucket, key.as_str())),
+        };
+        let rows = entries.range::<(&str, &str)>((from, to)).map_err(unavailable)?.map(|row| {
+            let (key, row) = row.map_err(unavailable)?;
+            Ok((key.value().1.to_owned(), stored(row.value())))
+        });
+        if range.reverse { range.collect(now(), rows.rev()) } else { range.collect(now(), rows) }
+    }
+
+    async fn write(&self, work: Option<(Arc<Settings>, Batch)>) -> Result<Option<Applied>, Error> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Error::Unavailable("the key-value store has stopped".to_owned());
+        let writer = self.writer.clone().ok_or_else(stopped)?;
+        writer.send(Job { work, reply }).await.map_err(|_closed| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+impl Store for Embedded {
+    fn features(&self) -> Answer<'_, Features> {
+        let features = Features::CONDITIONS
+            | Features::TTL
+            | Features::COUNTERS
+            | Features::TRANSACTIONS
+            | Features::ORDERED
+            | Features::WATCH
+            | Features::DURABLE
+            | Features::LINEARIZABLE;
+        ready(Ok(features)).boxed()
+    }
+
+    fn get<'a>(
+        &'a self,
+        bucket: &'a Arc<Settings>,
+        keys: &'a [String],
+        most: usize,
+    ) -> Answer<'a, Vec<Option<Stored>>> {
+        ready(self.get(&bucket.name, keys, most)).boxed()
+    }
+
+    fn scan<'a>(&'a self, bucket: &'a Arc<Settings>, range: &'a Range) -> Answer<'a, Vec<(String, Stored)>> {
+        ready(self.scan(&bucket.name, range)).boxed()
+    }
+
+    fn apply<'a>(&'a self, bucket: &'a Arc<Settings>, batch: Batch) -> Answer<'a, Option<Applied>> {
+        self.write(Some((bucket.clone(), batch))).boxed()
+    }
+
+    fn watch<'a>(&'a self, bucket: &'a Arc<Settings>, inbox: &'a Arc<Inbox>) -> BoxFuture<'a, Error> {
+        async move {
+            self.feeds.add(&bucket.name, inbox);
+            inbox.watching(true);
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                match self.has_expired() {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        if let Err(error) = self.write(None).await {
+                            return error;
+                        }
+                    }
+                    Err(error) => return error,
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+fn read(
+    entries: &impl ReadableTable<(&'static str, &'static str), Row<'static>>,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<Stored>, Error> {
+    Ok(entries.get((bucket, key)).map_err(unavailable)?.map(|row| stored(row.value())))
+}
+
+fn stored((version, expires_at, value): Row<'_>) -> Stored {
+    Stored { value: value.to_vec(), version, expires_at }
+}
+
+fn unavailable(error: impl std::error::Error + 'static) -> Error {
+    Error::Unavailable(chain(&error))
+}
+
+/// Counts what a file holds that was written before usages were kept.
+fn count_usages(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut usages = transaction.open_table(USAGES)?;
+        let entries = transaction.open_table(ENTRIES)?;
+        if usages.is_empty()? && !entries.is_empty()? {
+            let mut counted: BTreeMap<String, Usage> = BTreeMap::new();
+            for row in entries.iter()? {
+                let (key, row) = row?;
+                let (bucket, key) = key.value();
+                let usage = counted.entry(bucket.to_owned()).or_default();
+                *usage = usage.replace(None, Some(Usage::of(key, row.value().2)));
+            }
+            for (bucket, usage) in counted {
+                usages.insert(bucket.as_str(), (usage.entries, usage.bytes))?;
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Runs on the writer's thread until the store is dropped.
+fn write_all(database: &Database, feeds: &Feeds, mut jobs: mpsc::Receiver<Job>) {
+    let mut together = Vec::with_capacity(MOST_TOGETHER);
+    while jobs.blocking_recv_many(&mut together, MOST_TOGETHER) > 0 {
+        let (replies, batches): (Vec<_>, Vec<_>) =
+            together.drain(..).map(|job| (job.reply, job.work)).unzip();
+        match commit(database, batches) {
+            Ok((results, changed)) => {
+                changed.iter().for_each(|(bucket, key)| feeds.tell(bucket, slice::from_ref(key)));
+                replies.into_iter().zip(results).for_each(|(reply, result)| drop(reply.send(result)));
+            }
+            Err(error) => {
+                tracing::error!(?error, "the key-value store did not commit");
+                replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
+            }
+        }
+    }
+}
+
+type Results = Vec<Result<Option<Applied>, Error>>;
+/// Buckets and keys.
+type Changed = Vec<(String, String)>;
+
+/// Applies all batches and syncs; an error means that none of them happened.
+fn commit(
+    database: &Database,
+    batches: Vec<Option<(Arc<Settings>, Batch)>>,
+) -> Result<(Results, Changed), Error> {
+    let transaction = database.begin_write().map_err(unavailable)?;
+    let mut writer = Tables::open(&transaction)?;
+    let mut results = Vec::with_capacity(batches.len());
+    // First: what has expired takes no room.
+    let changes = |work: &Option<(Arc<Settings>, Batch)>| work.as_ref().map_or(0, |(_, b)| b.changes.len());
+    let most = LEAST_SWEPT.max(2 * batches.iter().map(changes).sum::<usize>());
+    writer.sweep(most)?;
+    for work in batches {
+        let result = match work {
+            Some((bucket, batch)) => writer.apply(&bucket, batch),
+            None => Ok(None),
+        };
+        match result {
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            result => results.push(result),
+        }
+    }
+    let changed = writer.finish()?;
+    // Whether a commit that failed while it synced is there after a restart is not known.
+    transaction.commit().map_err(|error| Error::ConnectionLost(chain(&error)))?;
+    Ok((results, changed))
+}
+
+struct Tables<'t> {
+    entries: Table<'t, (&'static str, &'static str), Row<'static>>,
+    expiries: Table<'t, (u64, &'static str, &'static str), ()>,
+    counters: Table<'t, &'static str, u64>,
+    usages: Table<'t, &'static str, (u64, u64)>,
+    /// What of `usages` was touched.
+    usage: BTreeMap<String, Usage>,
+    changed: Changed,
+    now: u64,
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t WriteTransaction) -> Result<Self, Error> {
+        Ok(Self {
+            entries: transaction.open_table(ENTRIES).map_err(unavailable)?,
+            expiries: transaction.open_table(EXPIRIES).map_err(unavailable)?,
+            counters: transaction.open_table(COUNTERS).map_err(unavailable)?,
+            usages: transaction.open_table(USAGES).map_err(unavailable)?,
+            usage: BTreeMap::new(),
+            changed: Vec::new(),
+            now: now(),
+        })
+    }
+
+    fn apply(&mut self, bucket: &Settings, batch: Batch) -> Result<Option<Applied>, Error> {
+        let last = self.counters.get("version").map_err(unavailable)?.map_or(0, |row| row.value());
+        let planned = batch.plan(self.now, last + 1, |key| read(&self.entries, &bucket.name, key))?;
+        let Some((writes, applied)) = planned else { return Ok(None) };
+        let before = self.usage(&bucket.name)?;
+        let mut after = before;
+        for (key, write) in &writes {
+            let old = self.entries.get((bucket.name.as_str(), key.as_str())).map_err(unavailable)?;
+            let old = old.map(|row| Usage::of(key, row.value().2));
+            after = after.replace(old, write.as_ref().map(|new| Usage::of(key, &new.value)));
+        }
+        bucket.quota.check(before, after)?;
+        for (key, write) in writes {
+            self.write(&bucket.name, key, write)?;
+        }
+        self.counters.insert("version", last + 1).map_err(unavailable)?;
+        Ok(Some(applied))
+    }
+
+    fn usage(&mut self, bucket: &str) -> Result<Usage, Error> {
+        if let Some(usage) = self.usage.get(bucket) {
+            return Ok(*usage);
+        }
+        let row = self.usages.get(bucket).map_err(unavailable)?.map(|row| row.value());
+        let usage = row.map_or(Usage::default(), |(entries, bytes)| Usage { entries, bytes });
+        self.usage.insert(bucket.to_owned(), usage);
+        Ok(usage)
+    }
+
+    fn write(&mut self, bucket: &str, key: String, write: Option<Stored>) -> Result<(), Error> {
+        let size = write.as_ref().map(|new| Usage::of(&key, &new.value));
+        let before = match &write {
+            Some(new) => {
+                if let Some(at) = new.expires_at {
+                    self.expiries.insert((at, bucket, key.as_str()), ()).map_err(unavailable)?;
+                }
+                let row = (new.version, new.expires_at, new.value.as_slice());
+                self.entries.insert((bucket, key.as_str()), row)
+            }
+            None => self.entries.remove((bucket, key.as_str())),
+        };
+        let before = before.map_err(unavailable)?.map(|row| (row.value().1, Usage::of(&key, row.value().2)));
+        if let Some((Some(at), _)) = before
+            && write.and_then(|new| new.expires_at) != Some(at)
+        {
+            self.expiries.remove((at, bucket, key.as_str())).map(drop).map_err(unavailable)?;
+        }
+        let usage = self.usage(bucket)?.replace(before.map(|(_, size)| size), size);
+        self.usage.insert(bucket.to_owned(), usage);
+        self.changed.push((bucket.to_owned(), key));
+        Ok(())
+    }
+
+    fn sweep(&mut self, most: usize) -> Result<(), Error> {
+        let due = (0, "", "")..(self.now.saturating_add(1), "", "");
+        let keys: Vec<(String, String)> = self
+            .expiries
+            .range::<(u64, &str, &str)>(due)
+            .map_err(unavailable)?
+            .take(most)
+            .filter_map(Result::ok)
+            .map(|(key, _)| {
+                let (_, bucket, key) = key.value();
+                (bucket.to_owned(), key.to_owned())
+            })
+            .collect();
+        keys.into_iter().try_for_each(|(bucket, key)| self.write(&bucket, key, None))
+    }
+
+    /// Writes down what the buckets take now, and gives what changed.
+    fn finish(mut self) -> Result<Changed, Error> {
+        for (bucket, usage) in &self.usage {
+            self.usages.insert(bucket.as_str(), (usage.entries, usage.bytes)).map_err(unavailable)?;
+        }
+        Ok(self.changed)
+    }
+}

@@ -1,0 +1,173 @@
+//! Buckets in this process: fast, linearizable, and gone with it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+
+use super::batch::{Applied, Batch, Stored, charge};
+use super::inbox::{Feeds, SWEEP};
+use super::range::Range;
+use super::store::{Answer, Settings, Store, Usage};
+use super::{Error, Features, Inbox, now};
+
+/// Expired entries that one batch clears away, or twice as many as it writes: none pile up.
+const LEAST_SWEPT: usize = 64;
+
+#[derive(Default)]
+pub(super) struct Memory {
+    buckets: Mutex<Buckets>,
+    feeds: Feeds,
+}
+
+#[derive(Default)]
+struct Buckets {
+    version: u64,
+    by_name: HashMap<String, Rows>,
+}
+
+#[derive(Default)]
+struct Rows {
+    entries: BTreeMap<String, Stored>,
+    expiries: BTreeSet<(u64, String)>,
+    usage: Usage,
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, bucket: &str, keys: &[String], mut most: usize) -> Result<Vec<Option<Stored>>, Error> {
+        let (buckets, now) = (self.lock(), now());
+        let rows = buckets.by_name.get(bucket);
+        let mut get = |key: &String| {
+            let stored = rows.and_then(|rows| rows.entries.get(key)).filter(|stored| stored.is_live(now));
+            charge(&mut most, stored)?;
+            Ok(stored.cloned())
+        };
+        keys.iter().map(&mut get).collect()
+    }
+
+    fn scan(&self, bucket: &str, range: &Range) -> Result<Vec<(String, Stored)>, Error> {
+        let buckets = self.lock();
+        let Some(rows) = buckets.by_name.get(bucket) else { return Ok(Vec::new()) };
+        let rows = rows.entries.range((range.from.clone(), range.to.clone()));
+        let rows = rows.map(|(key, stored)| Ok((key.clone(), stored.clone())));
+        if range.reverse { range.collect(now(), rows.rev()) } else { range.collect(now(), rows) }
+    }
+
+    fn apply(&self, bucket: &Settings, batch: Batch) -> Result<Option<Applied>, Error> {
+        let mut buckets = self.lock();
+        let (now, version) = (now(), buckets.version + 1);
+        if !buckets.by_name.contains_key(&bucket.name) {
+            buckets.by_name.insert(bucket.name.clone(), Rows::default());
+        }
+        let Some(rows) = buckets.by_name.get_mut(&bucket.name) else { return Ok(None) };
+        let most = LEAST_SWEPT.max(2 * batch.changes.len());
+        let mut changed = rows.sweep(now, most);
+        let applied = rows.apply(bucket, batch, now, version, &mut changed);
+        buckets.version = version;
+        // Under the lock: watchers learn of changes in their order.
+        self.feeds.tell(&bucket.name, &changed);
+        applied
+    }
+}
+
+impl Store for Memory {
+    fn features(&self) -> Answer<'_, Features> {
+        let features = Features::CONDITIONS
+            | Features::TTL
+            | Features::COUNTERS
+            | Features::TRANSACTIONS
+            | Features::ORDERED
+            | Features::WATCH
+            | Features::LINEARIZABLE;
+        ready(Ok(features)).boxed()
+    }
+
+    fn get<'a>(
+        &'a self,
+        bucket: &'a Arc<Settings>,
+        keys: &'a [String],
+        most: usize,
+    ) -> Answer<'a, Vec<Option<Stored>>> {
+        ready(self.get(&bucket.name, keys, most)).boxed()
+    }
+
+    fn scan<'a>(&'a self, bucket: &'a Arc<Settings>, range: &'a Range) -> Answer<'a, Vec<(String, Stored)>> {
+        ready(self.scan(&bucket.name, range)).boxed()
+    }
+
+    fn apply<'a>(&'a self, bucket: &'a Arc<Settings>, batch: Batch) -> Answer<'a, Option<Applied>> {
+        ready(self.apply(bucket, batch)).boxed()
+    }
+
+    fn watch<'a>(&'a self, bucket: &'a Arc<Settings>, inbox: &'a Arc<Inbox>) -> BoxFuture<'a, Error> {
+        async move {
+            self.feeds.add(&bucket.name, inbox);
+            inbox.watching(true);
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                let mut buckets = self.lock();
+                let Some(rows) = buckets.by_name.get_mut(&bucket.name) else { continue };
+                let expired = rows.sweep(now(), usize::MAX);
+                self.feeds.tell(&bucket.name, &expired);
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Rows {
+    fn apply(
+        &mut self,
+        bucket: &Settings,
+        batch: Batch,
+        now: u64,
+        version: u64,
+        changed: &mut Vec<String>,
+    ) -> Result<Option<Applied>, Error> {
+        let planned = batch.plan(now, version, |key| Ok(self.entries.get(key).cloned()))?;
+        let Some((writes, applied)) = planned else { return Ok(None) };
+        let after = writes.iter().fold(self.usage, |usage, (key, write)| {
+            let size = |stored: &Stored| Usage::of(key, &stored.value);
+            usage.replace(self.entries.get(key).map(size), write.as_ref().map(size))
+        });
+        bucket.quota.check(self.usage, after)?;
+        for (key, write) in writes {
+            self.write(&key, write);
+            changed.push(key);
+        }
+        Ok(Some(applied))
+    }
+
+    fn write(&mut self, key: &str, write: Option<Stored>) {
+        let after = write.as_ref().map(|stored| Usage::of(key, &stored.value));
+        if let Some(at) = write.as_ref().and_then(|stored| stored.expires_at) {
+            self.expiries.insert((at, key.to_owned()));
+        }
+        let expires_at = write.as_ref().and_then(|stored| stored.expires_at);
+        let before = match write {
+            Some(stored) => self.entries.insert(key.to_owned(), stored),
+            None => self.entries.remove(key),
+        };
+        if let Some(at) = before.as_ref().and_then(|stored| stored.expires_at)
+            && expires_at != Some(at)
+        {
+            self.expiries.remove(&(at, key.to_owned()));
+        }
+        self.usage = self.usage.replace(before.map(|stored| Usage::of(key, &stored.value)), after);
+    }
+
+    /// Lets expired entries go, the oldest first, and gives their keys.
+    fn sweep(&mut self, now: u64, most: usize) -> Vec<String> {
+        let mut keys = Vec::new();
+        while keys.len() < most && self.expiries.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.expiries.pop_first() else { break };
+            self.write(&key, None);
+            keys.push(key);
+        }
+        keys
+    }
+}
