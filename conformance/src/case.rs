@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::saved::placeholders;
+
 /// All cases for one guest.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -25,6 +27,9 @@ pub struct Case {
     /// Why a language fails it, by language. Such a case must fail: passing is an error, too.
     #[serde(default)]
     pub expected_failures: BTreeMap<String, String>,
+    /// What the target must be able to do, e.g. `transactions`. Where it is lacking, the case is skipped.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// What is done, in order. The first step that does not hold ends the case.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
@@ -42,6 +47,8 @@ pub struct Step {
     pub body: Option<String>,
     /// The body as JSON; sets `content-type`.
     pub json: Option<serde_json::Value>,
+    /// Lists of `json`, by name, that are sent with so many items: their last item is repeated.
+    pub fill: BTreeMap<String, usize>,
     /// The body as so many bytes of `x`, sent in chunks of unknown total length.
     pub streamed_bytes: Option<usize>,
     /// Deploys the same component again: requests after it are answered by a new release.
@@ -52,6 +59,9 @@ pub struct Step {
     pub until_ms: Option<u64>,
     /// What must come back.
     pub expect: Option<Expect>,
+    /// What later steps need of the answer: a name, and where it is in the JSON, as in `entry.version`. They write
+    /// `<name>` for it. What is not there, or null, ends the case.
+    pub save: BTreeMap<String, String>,
 }
 
 /// What must come back. What is not named is not compared.
@@ -66,8 +76,9 @@ pub struct Expect {
     pub body: Option<String>,
     /// A part of the body.
     pub contains: Option<String>,
-    /// The body as JSON, compared by value. The text `<any>` stands for any value, and a member of an
-    /// object that is not named may be there.
+    /// The body as JSON, compared by value. The text `<any>` stands for any value, `<name>` for what was saved
+    /// under that name, `<in 60000 ms>` for the Unix time in milliseconds then, give or take 10 s; and a member
+    /// of an object that is not named may be there.
     pub json: Option<serde_json::Value>,
     /// The body's length.
     pub length: Option<usize>,
@@ -180,7 +191,68 @@ impl Suite {
             if case.steps.iter().any(|step| step.request.is_some() != step.expect.is_some()) {
                 return Err(invalid("a request needs an `expect`, and only a request has one"));
             }
+            case.check_saved().map_err(invalid)?;
         }
         Ok(())
+    }
+}
+
+impl Case {
+    /// Whether every placeholder stands for what a step before it saves.
+    fn check_saved(&self) -> Result<(), &'static str> {
+        let mut saved = std::collections::BTreeSet::new();
+        for step in &self.steps {
+            let expected = step.expect.as_ref().and_then(|expect| expect.json.as_ref());
+            let used = [step.json.as_ref(), expected].into_iter().flatten().flat_map(placeholders);
+            if !used.into_iter().all(|name| saved.contains(name)) {
+                return Err("a `<name>` in it stands for what no step before saves");
+            }
+            if !step.save.is_empty() && step.request.is_none() {
+                return Err("only a request has an answer to save from");
+            }
+            saved.extend(step.save.keys().map(String::as_str));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Suite;
+    use std::path::Path;
+
+    fn check(steps: &str) -> Result<(), String> {
+        let text = format!("guest = \"kv\"\n[[case]]\nname = \"a case\"\n{steps}");
+        let suite: Suite = toml::from_str(&text).map_err(|error| error.to_string())?;
+        suite.check(Path::new("kv.toml")).map_err(|error| error.to_string())
+    }
+
+    const GET: &str = "[[case.step]]\nrequest = \"POST /get\"\nexpect = {}\n";
+
+    #[test]
+    fn a_placeholder_is_saved_before_it_is_used() {
+        let save = "save = { v = \"entry.version\" }\n";
+        let sent = "json = { condition = \"<v>\" }\n";
+        assert_eq!(check(&format!("{GET}{save}{GET}{sent}")), Ok(()));
+        let unsaved = check(&format!("{GET}{sent}{save}")).unwrap_err();
+        assert!(unsaved.contains("no step before saves"), "{unsaved}");
+        let expected = "[[case.step]]\nrequest = \"GET /\"\nexpect.json = [\"<v>\"]\n";
+        assert!(check(expected).is_err());
+        assert_eq!(check(&format!("{GET}{save}{expected}")), Ok(()));
+    }
+
+    #[test]
+    fn only_a_request_saves() {
+        let swap = "[[case.step]]\nswap = true\nsave = { v = \"a\" }\n";
+        assert!(check(&format!("{GET}{swap}")).unwrap_err().contains("only a request"));
+    }
+
+    #[test]
+    fn a_case_says_what_it_needs() {
+        let suite: Suite = toml::from_str(
+            "guest = \"kv\"\n[[case]]\nname = \"a case\"\nneeds = [\"transactions\"]\nstep = []\n",
+        )
+        .unwrap();
+        assert_eq!(suite.cases[0].needs, ["transactions"]);
     }
 }

@@ -1,10 +1,15 @@
 //! An answer against what was expected of it. Says the first difference.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use http::HeaderMap;
 use serde_json::Value;
 
 use crate::case::{Expect, Field};
 use crate::target::Answer;
+
+/// Milliseconds between a time that is expected and one that will do: clocks differ, and answers take their time.
+const TOLERANCE: f64 = 10_000.0;
 
 pub(crate) fn compare(answer: &Answer, expect: &Expect) -> Result<(), String> {
     let status = expect.status.unwrap_or(200);
@@ -62,6 +67,7 @@ fn fields(
 fn json(at: &str, actual: &Value, expected: &Value) -> Result<(), String> {
     match (actual, expected) {
         (_, Value::String(any)) if any == "<any>" => Ok(()),
+        (Value::Number(time), Value::String(text)) if is_time(time.as_f64(), text) => Ok(()),
         (Value::Object(actual), Value::Object(expected)) => expected.iter().try_for_each(|(key, value)| {
             json(&format!("{at}/{key}"), actual.get(key).unwrap_or(&Value::Null), value)
         }),
@@ -78,9 +84,17 @@ fn json(at: &str, actual: &Value, expected: &Value) -> Result<(), String> {
     }
 }
 
+/// Whether a number is the Unix time in milliseconds that `<in 60000 ms>` stands for.
+fn is_time(time: Option<f64>, text: &str) -> bool {
+    let span = text.strip_prefix("<in ").and_then(|rest| rest.strip_suffix(" ms>"));
+    let (Some(time), Some(Ok(span))) = (time, span.map(str::parse::<f64>)) else { return false };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0;
+    (time - now - span).abs() <= TOLERANCE
+}
+
 #[cfg(test)]
 mod tests {
-    use super::json;
+    use super::{SystemTime, UNIX_EPOCH, json};
     use serde_json::json as value;
 
     #[test]
@@ -89,5 +103,15 @@ mod tests {
         assert_eq!(json("", &value!({}), &value!({"a": 1})).unwrap_err(), "/a is `null` instead of `1`");
         assert!(json("", &value!([1]), &value!([1, 2])).is_err());
         assert!(json("", &value!({"id": "x"}), &value!({"id": "<any>"})).is_ok());
+    }
+
+    #[test]
+    fn a_time_is_about_right() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() * 1000;
+        let expected = value!("<in 60000 ms>");
+        assert!(json("", &value!(now + 60_500), &expected).is_ok());
+        assert!(json("", &value!(now + 10_000), &expected).is_err());
+        assert!(json("", &value!(60_000), &expected).is_err());
+        assert!(json("", &value!(null), &expected).is_err());
     }
 }

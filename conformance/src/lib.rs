@@ -9,6 +9,7 @@ mod compare;
 mod guest;
 mod report;
 mod run;
+mod saved;
 mod target;
 
 pub use case::{Case, CaseError, Expect, Step, Suite};

@@ -18,6 +18,8 @@ pub enum Outcome {
     ExpectedFailure(String),
     /// As promised, though it was said to fail.
     UnexpectedPass(String),
+    /// The target lacks what the case needs: what that is.
+    Skipped(String),
     /// No guest, or none that was built: never a pass.
     Absent(String),
 }
@@ -46,10 +48,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing failed, nothing passed that should fail, and nothing was absent.
+    /// Whether nothing failed, nothing passed that should fail, and nothing was absent. What was skipped is told
+    /// by the target beforehand.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.cells.iter().all(|cell| matches!(cell.outcome, Outcome::Passed | Outcome::ExpectedFailure(_)))
+        let is_clean = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Passed | Outcome::ExpectedFailure(_) | Outcome::Skipped(_))
+        };
+        self.cells.iter().all(|cell| is_clean(&cell.outcome))
     }
 
     fn count(&self, is: impl Fn(&Outcome) -> bool) -> usize {
@@ -75,10 +81,11 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "{} passed, {} failed, {} expected to fail, {} absent",
+            "{} passed, {} failed, {} expected to fail, {} skipped, {} absent",
             self.count(|o| matches!(o, Outcome::Passed)),
             self.count(|o| matches!(o, Outcome::Failed(_) | Outcome::UnexpectedPass(_))),
             self.count(|o| matches!(o, Outcome::ExpectedFailure(_))),
+            self.count(|o| matches!(o, Outcome::Skipped(_))),
             self.count(|o| matches!(o, Outcome::Absent(_))),
         )
     }
@@ -90,6 +97,7 @@ fn mark(outcome: &Outcome) -> &'static str {
         Outcome::Failed(_) => "FAILED",
         Outcome::ExpectedFailure(_) => "expected failure",
         Outcome::UnexpectedPass(_) => "UNEXPECTED PASS",
+        Outcome::Skipped(_) => "skipped",
         Outcome::Absent(_) => "absent",
     }
 }

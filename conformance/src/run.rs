@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue, Request};
+use serde_json::Value;
 use wharf_control::Project;
 
 use crate::case::{Case, Step, Suite};
 use crate::compare::compare;
 use crate::guest::Guest;
 use crate::report::{Cell, Outcome, Report};
+use crate::saved::Saved;
 use crate::target::{Outgoing, Target, TargetError, chunked, known};
 
 /// How long one step may take: more than any limit that a case provokes.
@@ -43,6 +45,11 @@ pub async fn run(suites: &[Suite], guests: &[Guest], target: &impl Target) -> Re
                 }
             };
             for case in &suite.cases {
+                if let Some(lacking) = case.needs.iter().find(|need| target.lacks(need)) {
+                    let why = format!("the target lacks {lacking}");
+                    add(&guest.name, &guest.language, &case.name, Outcome::Skipped(why));
+                    continue;
+                }
                 let outcome = outcome(case, &guest.language, run_case(case, &project, target).await);
                 add(&guest.name, &guest.language, &case.name, outcome);
             }
@@ -68,15 +75,21 @@ enum Failure {
 
 async fn run_case(case: &Case, project: &Project, target: &impl Target) -> Result<(), Failure> {
     target.deploy(project).await.map_err(|error| Failure::Absent(error.to_string()))?;
+    let mut saved = Saved::default();
     for (index, step) in case.steps.iter().enumerate() {
-        let done = tokio::time::timeout(PATIENCE, run_step(step, project, target)).await;
+        let done = tokio::time::timeout(PATIENCE, run_step(step, &mut saved, project, target)).await;
         let done = done.unwrap_or_else(|_| Err(format!("it took longer than {PATIENCE:?}")));
         done.map_err(|why| Failure::Step(format!("step {}: {why}", index + 1)))?;
     }
     Ok(())
 }
 
-async fn run_step(step: &Step, project: &Project, target: &impl Target) -> Result<(), String> {
+async fn run_step(
+    step: &Step,
+    saved: &mut Saved,
+    project: &Project,
+    target: &impl Target,
+) -> Result<(), String> {
     let told = |error: TargetError| error.to_string();
     if step.swap {
         target.deploy(project).await.map_err(told)?;
@@ -86,26 +99,41 @@ async fn run_step(step: &Step, project: &Project, target: &impl Target) -> Resul
     }
     let (Some(line), Some(expect)) = (&step.request, &step.expect) else { return Ok(()) };
     let patience = Duration::from_millis(step.until_ms.unwrap_or(0));
+    let json = step.json.as_ref().map(|json| fill(saved.put_in(json), step)).transpose()?;
+    let mut expect = expect.clone();
+    expect.json = expect.json.map(|json| saved.put_in(&json));
     let begun = Instant::now();
     loop {
-        let answer = target.send(request(step, line)?).await.map_err(told)?;
-        match compare(&answer, expect) {
+        let answer = target.send(request(step, line, json.as_ref())?).await.map_err(told)?;
+        match compare(&answer, &expect) {
             Err(_) if begun.elapsed() < patience => tokio::time::sleep(PAUSE).await,
-            compared => return compared,
+            compared => return compared.and_then(|()| saved.save(&step.save, &answer.body)),
         }
     }
 }
 
-fn request(step: &Step, line: &str) -> Result<Request<Outgoing>, String> {
+/// Repeats the last item of lists until they are as long as they shall be.
+fn fill(mut json: Value, step: &Step) -> Result<Value, String> {
+    for (name, length) in &step.fill {
+        let list = json.get_mut(name).and_then(Value::as_array_mut);
+        let Some((list, last)) = list.and_then(|list| list.last().cloned().map(|last| (list, last))) else {
+            return Err(format!("`json` has no list `{name}` with an item to fill it up with"));
+        };
+        list.resize(*length, last);
+    }
+    Ok(json)
+}
+
+fn request(step: &Step, line: &str, json: Option<&Value>) -> Result<Request<Outgoing>, String> {
     let (method, path) = line.split_once(' ').ok_or_else(|| format!("`{line}` is no method and target"))?;
-    let body = match (&step.body, &step.json, step.streamed_bytes) {
+    let body = match (&step.body, json, step.streamed_bytes) {
         (Some(text), _, _) => known(text.clone()),
         (_, Some(json), _) => known(json.to_string()),
         (_, _, Some(total)) => chunked(total),
         _ => known(""),
     };
     let mut request = Request::builder().method(method).uri(path).body(body).map_err(|e| e.to_string())?;
-    if step.json.is_some() {
+    if json.is_some() {
         request
             .headers_mut()
             .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -118,4 +146,20 @@ fn request(step: &Step, line: &str) -> Result<Request<Outgoing>, String> {
         }
     }
     Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fill;
+    use crate::case::Step;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_list_is_filled_up_with_its_last_item() {
+        let step = Step { fill: BTreeMap::from([("keys".to_owned(), 3)]), ..Step::default() };
+        assert_eq!(fill(json!({"keys": ["a", "b"]}), &step).unwrap(), json!({"keys": ["a", "b", "b"]}));
+        assert!(fill(json!({"keys": []}), &step).unwrap_err().contains("`keys`"));
+        assert!(fill(json!({}), &step).is_err());
+    }
 }

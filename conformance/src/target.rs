@@ -49,6 +49,11 @@ pub trait Target {
     /// Stands in the report.
     fn name(&self) -> &str;
 
+    /// Whether it cannot do what a case may need, e.g. `transactions`.
+    fn lacks(&self, _need: &str) -> bool {
+        false
+    }
+
     /// Serves the guest, or serves it anew.
     fn deploy(&self, project: &Project) -> impl Future<Output = Result<(), TargetError>>;
 
@@ -58,13 +63,23 @@ pub trait Target {
 
 /// A host in this process, without a socket.
 #[derive(Debug)]
-pub struct InProcess(Host);
+pub struct InProcess {
+    host: Host,
+    lacking: Vec<String>,
+}
 
 impl InProcess {
     /// Runs cases on `host`, which serves nothing else meanwhile.
     #[must_use]
     pub fn new(host: Host) -> Self {
-        Self(host)
+        Self { host, lacking: Vec::new() }
+    }
+
+    /// Skips the cases that need this: the host's stores cannot do it.
+    #[must_use]
+    pub fn lacking(mut self, need: impl Into<String>) -> Self {
+        self.lacking.push(need.into());
+        self
     }
 }
 
@@ -73,12 +88,16 @@ impl Target for InProcess {
         "in-process"
     }
 
+    fn lacks(&self, need: &str) -> bool {
+        self.lacking.iter().any(|lacking| lacking == need)
+    }
+
     async fn deploy(&self, project: &Project) -> Result<(), TargetError> {
-        replace(&self.0, project).await
+        replace(&self.host, project).await
     }
 
     async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
-        Ok(read(self.0.handle(request).await).await)
+        Ok(read(self.host.handle(request).await).await)
     }
 }
 
@@ -86,6 +105,7 @@ impl Target for InProcess {
 #[derive(Debug)]
 pub struct Socket {
     host: Host,
+    lacking: Vec<String>,
     serving: Arc<Serving>,
     client: Client<HttpConnector, Outgoing>,
 }
@@ -99,13 +119,24 @@ impl Socket {
         let serving = Arc::new(host.listen(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?);
         // A connection for each request: one whose body the guest did not read is closed by the host.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Ok(Self { host, serving, client })
+        Ok(Self { host, lacking: Vec::new(), serving, client })
+    }
+
+    /// Skips the cases that need this: the host's stores cannot do it.
+    #[must_use]
+    pub fn lacking(mut self, need: impl Into<String>) -> Self {
+        self.lacking.push(need.into());
+        self
     }
 }
 
 impl Target for Socket {
     fn name(&self) -> &'static str {
         "socket"
+    }
+
+    fn lacks(&self, need: &str) -> bool {
+        self.lacking.iter().any(|lacking| lacking == need)
     }
 
     async fn deploy(&self, project: &Project) -> Result<(), TargetError> {

@@ -36,3 +36,26 @@ wasmtime::component::bindgen!({
     },
     require_store_data_send: true,
 });
+
+/// `wasi:keyvalue`, which components import that were not written for Wharf.
+pub(crate) mod keyvalue {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        inline: "
+            package wharf:keyvalue;
+
+            world imports {
+                import wasi:keyvalue/store@0.2.0-draft2;
+                import wasi:keyvalue/atomics@0.2.0-draft2;
+                import wasi:keyvalue/batch@0.2.0-draft2;
+            }
+        ",
+        world: "wharf:keyvalue/imports",
+        imports: { default: async | trappable },
+        with: {
+            "wasi:keyvalue/store.bucket": crate::kv::Bucket,
+            "wasi:keyvalue/atomics.cas": crate::request::provide::wasi_keyvalue::Cas,
+        },
+        require_store_data_send: true,
+    });
+}

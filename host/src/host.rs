@@ -27,7 +27,9 @@ use crate::config::{Config, DatabaseConfig};
 use crate::database::{Address, AddressError};
 use crate::drain::{self, Serving};
 use crate::engine::{self, EngineError};
+use crate::background::Background;
 use crate::listen::Listeners;
+use crate::watch::Watchers;
 use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
 use crate::kv::{BucketConfig, KvError, KvStorage, Stores};
 use crate::request::provide;
@@ -153,8 +155,18 @@ impl HostBuilder {
         let linker = link(&engine, &capabilities)?;
         let (capabilities, routes) = (capabilities.into(), RouteTable::default());
         let config = self.config;
-        let listeners = Listeners::default();
-        let inner = Inner { config, engine, linker, capabilities, routes, listeners, cleanup };
+        let inner = Inner {
+            config,
+            engine,
+            linker,
+            capabilities,
+            routes,
+            stores,
+            background: Background::default(),
+            listeners: Listeners::default(),
+            watchers: Watchers::default(),
+            cleanup,
+        };
         Ok(Host(Arc::new(inner)))
     }
 }
@@ -184,7 +196,10 @@ struct Inner {
     linker: Linker<RequestState>,
     capabilities: Arc<[Box<dyn Capability>]>,
     routes: RouteTable,
+    stores: Stores,
     listeners: Listeners,
+    watchers: Watchers,
+    background: Background,
     /// What goes on behind requests: rollbacks, cancellations.
     cleanup: TaskTracker,
 }
@@ -213,8 +228,8 @@ impl Host {
     /// # Errors
     /// Whatever keeps the artifact from serving; see [`LoadError`].
     pub async fn load(&self, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
-        let Inner { config, engine, linker, capabilities, routes, .. } = &*self.0;
-        release::load(Loader { engine, linker, capabilities, config, routes }, artifact).await
+        let Inner { config, engine, linker, capabilities, routes, stores, .. } = &*self.0;
+        release::load(Loader { engine, linker, capabilities, config, routes, stores }, artifact).await
     }
 
     /// Waits until nothing is done any more behind requests that ended.
@@ -228,19 +243,30 @@ impl Host {
     /// # Errors
     /// A route that another service has; then everything stays as it was.
     pub fn publish(&self, release: Arc<Release>) -> Result<(), PublishError> {
-        let Inner { config, routes, listeners, .. } = &*self.0;
         let service = release.service().to_owned();
-        routes.publish(release)?;
-        listeners.follow(config, routes, &service);
+        self.0.routes.publish(release)?;
+        self.follow(&service);
         Ok(())
     }
 
     /// Takes a service out; true when there was one.
     pub fn remove(&self, service: &str) -> bool {
-        let Inner { config, routes, listeners, .. } = &*self.0;
-        let removed = routes.remove(service);
-        listeners.follow(config, routes, service);
+        let removed = self.0.routes.remove(service);
+        self.follow(service);
         removed
+    }
+
+    /// Makes what is called without a request the release that is published now.
+    fn follow(&self, service: &str) {
+        let Inner { config, routes, stores, listeners, watchers, background, .. } = &*self.0;
+        listeners.follow(background, config, routes, service);
+        watchers.follow(background, config, stores, routes, service);
+    }
+
+    /// The buckets of this host, for what reads and writes them beside its guests.
+    #[must_use]
+    pub fn stores(&self) -> &Stores {
+        &self.0.stores
     }
 
     /// What is published now, by name of service.

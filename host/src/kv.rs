@@ -20,7 +20,7 @@ mod store;
 pub use bucket::Bucket;
 pub(crate) use inbox::{Inbox, Word};
 pub use storage::{BucketConfig, KvStorage, StorageError};
-pub use store::{KvError, Stores};
+pub use store::{KvError, Stores, Usage};
 
 pub use crate::bindings::wharf::platform::kv::{
     Check, Condition, Entry, Error, Features, IncrementItem, Mutation, Page, PutItem, ScanOptions, Version,
@@ -32,4 +32,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An error as a sentence for people.
+#[must_use]
+pub fn explain(error: &Error) -> String {
+    let (what, why) = match error {
+        Error::Unavailable(why) => ("the bucket cannot be reached", why.as_str()),
+        Error::ConnectionLost(why) => ("the connection broke, the outcome is unknown", why.as_str()),
+        Error::Denied(why) => ("it is not allowed", why.as_str()),
+        Error::Timeout => return "the bucket did not answer in time, the outcome is unknown".to_owned(),
+        Error::LimitExceeded(why) => ("it is too much", why.as_str()),
+        Error::InvalidArgument(why) => ("it is not valid", why.as_str()),
+        Error::Unsupported(why) => ("the bucket cannot do this", why.as_str()),
+        Error::Other(why) => ("it failed", why.as_str()),
+    };
+    format!("{what}: {why}")
 }

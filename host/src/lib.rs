@@ -30,6 +30,7 @@
 //! ```
 
 mod bindings;
+mod background;
 mod body;
 mod capability;
 mod config;
@@ -44,6 +45,7 @@ mod manifest;
 mod release;
 mod request;
 mod sql_text;
+mod watch;
 
 pub use body::{Body, BodyError};
 pub use capability::{Capability, PrepareError};

@@ -10,16 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::{AsyncMessage, Client};
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::bindings::exports::wharf::platform::pg_listener::Notification;
+use crate::background::Background;
 use crate::config::Config;
 use crate::database::{AbortOnDrop, Address, ConnectError, Driver, Opened};
 use crate::error::chain;
-use crate::host::set_core;
 use crate::release::{Release, RouteTable};
 use crate::request::{Event, notify};
 
@@ -33,42 +31,25 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// All that a host listens for.
 #[derive(Default)]
-pub(crate) struct Listeners(Mutex<Running>);
+pub(crate) struct Listeners(Mutex<Tasks>);
 
-#[derive(Default)]
-struct Running {
-    background: Option<Background>,
-    /// By service and database; a task ends when its sender is dropped.
-    tasks: BTreeMap<(String, String), watch::Sender<Arc<Release>>>,
-}
-
-/// A thread of its own for guests that no request called, so that they delay none.
-struct Background {
-    runtime: Handle,
-    _stop: DropGuard,
-}
-
-impl Background {
-    /// `core` is the number of this thread among those that have connections of their own.
-    fn start(core: usize) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (handle, stop) = (runtime.handle().clone(), CancellationToken::new());
-        let stopped = stop.clone();
-        std::thread::Builder::new().name("wharf-listen".to_owned()).spawn(move || {
-            set_core(core);
-            runtime.block_on(stopped.cancelled());
-        })?;
-        Ok(Self { runtime: handle, _stop: stop.drop_guard() })
-    }
-}
+/// By service and database; a task ends when its sender is dropped.
+type Tasks = BTreeMap<(String, String), watch::Sender<Arc<Release>>>;
 
 impl Listeners {
     /// Makes the release that `routes` has for a service the one that is called.
-    pub(crate) fn follow(&self, config: &Config, routes: &RouteTable, service: &str) {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn follow(
+        &self,
+        background: &Background,
+        config: &Config,
+        routes: &RouteTable,
+        service: &str,
+    ) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked up under the lock: of two deploys at once, the one that was published last is called.
-        let Some(release) = routes.release(service) else { return running.remove(service) };
-        let Running { background, tasks } = &mut *running;
+        let Some(release) = routes.release(service) else {
+            return tasks.retain(|(name, _), _| name != service);
+        };
         let channels = if release.listener.is_some() { release.manifest.channels() } else { BTreeMap::new() };
         tasks.retain(|(name, database), _| name != service || channels.contains_key(database.as_str()));
         for database in channels.into_keys() {
@@ -85,24 +66,15 @@ impl Listeners {
                     continue;
                 }
             };
-            if background.is_none() {
-                match Background::start(config.cores.get()) {
-                    Ok(started) => *background = Some(started),
-                    Err(error) => return tracing::error!(%error, "failed to start the listening thread"),
-                }
-            }
-            let Some(background) = background else { return };
+            let runtime = match background.runtime(config.cores.get()) {
+                Ok(runtime) => runtime,
+                Err(error) => return tracing::error!(%error, "failed to start the listening thread"),
+            };
             let (sender, current) = watch::channel(release.clone());
             let address = address.for_use(&format!("listen {service}"));
-            background.runtime.spawn(Listener { address, database: database.to_owned(), current }.run());
+            runtime.spawn(Listener { address, database: database.to_owned(), current }.run());
             tasks.insert(key, sender);
         }
-    }
-}
-
-impl Running {
-    fn remove(&mut self, service: &str) {
-        self.tasks.retain(|(name, _), _| name != service);
     }
 }
 

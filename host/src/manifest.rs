@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kv::Features;
+
 pub use parse::ManifestError;
 pub use size::ByteSize;
 
@@ -220,6 +222,41 @@ pub enum Feature {
     Watch,
     Durable,
     Linearizable,
+}
+
+impl Feature {
+    const ALL: [(Self, &str); 8] = [
+        (Self::Conditions, "conditions"),
+        (Self::Ttl, "ttl"),
+        (Self::Counters, "counters"),
+        (Self::Transactions, "transactions"),
+        (Self::Ordered, "ordered"),
+        (Self::Watch, "watch"),
+        (Self::Durable, "durable"),
+        (Self::Linearizable, "linearizable"),
+    ];
+}
+
+impl std::fmt::Display for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = Self::ALL.iter().find(|(feature, _)| feature == self).map_or("", |(_, name)| name);
+        f.write_str(name)
+    }
+}
+
+impl From<Feature> for Features {
+    fn from(feature: Feature) -> Self {
+        match feature {
+            Feature::Conditions => Self::CONDITIONS,
+            Feature::Ttl => Self::TTL,
+            Feature::Counters => Self::COUNTERS,
+            Feature::Transactions => Self::TRANSACTIONS,
+            Feature::Ordered => Self::ORDERED,
+            Feature::Watch => Self::WATCH,
+            Feature::Durable => Self::DURABLE,
+            Feature::Linearizable => Self::LINEARIZABLE,
+        }
+    }
 }
 
 impl Default for Migrations {

@@ -17,7 +17,7 @@ use http::Extensions;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
-use crate::bindings::exports::wharf::platform::{http_handler, pg_listener};
+use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::Capability;
 use crate::manifest::Manifest;
 use crate::request::RequestState;
@@ -121,6 +121,8 @@ pub struct Release {
     pub(crate) http: Option<HttpExport>,
     /// None for a component that is not called for notifications.
     pub(crate) listener: Option<pg_listener::GuestIndices>,
+    /// None for a component that is not called for changes of buckets.
+    pub(crate) watcher: Option<kv_watcher::GuestIndices>,
     /// What capabilities keep for this release.
     pub(crate) prepared: Extensions,
     pub(crate) admission: Admission,

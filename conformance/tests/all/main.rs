@@ -1,12 +1,14 @@
-//! Runs every suite with every guest: in this process on the store in memory, and over a socket on the durable one. Needs the guests built:
-//! `make guests`. Brings its own PostgreSQL.
+//! Runs every suite with every guest: in this process on the store in memory, and over a socket on the durable one; and the
+//! suites of buckets on every other store. Needs the guests built: `make guests`. Brings its own servers.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on panics")]
 
 use std::path::{Path, PathBuf};
 
 use wharf_conformance::{InProcess, Report, Socket, Suite, Target, guests, run};
-use wharf_host::{Host, HostBuilder};
+use wharf_host::kv::KvStorage;
+use wharf_host::{Config, Host, HostBuilder};
 use wharf_postgres::PrivatePostgres;
+use wharf_servers::{Kind, Server};
 
 /// A server, a host on it, and what to run.
 struct World {
@@ -32,11 +34,47 @@ fn repository() -> PathBuf {
 }
 
 async fn report(target: &impl Target) -> Report {
-    let suites = Suite::read_all(&repository().join("conformance/cases")).unwrap();
-    let guests = guests(&repository().join("components/contract")).unwrap();
+    report_of(|_| true, target).await
+}
+
+/// Only the suites and guests of these names.
+async fn report_of(wanted: impl Fn(&str) -> bool, target: &impl Target) -> Report {
+    let mut suites = Suite::read_all(&repository().join("conformance/cases")).unwrap();
+    let mut guests = guests(&repository().join("components/contract")).unwrap();
+    suites.retain(|suite| wanted(&suite.guest));
+    guests.retain(|guest| wanted(&guest.name));
     let report = run(&suites, &guests, target).await;
     println!("{report}");
     report
+}
+
+/// What has to do with buckets, on a host that keeps them there.
+async fn buckets_kept_in(storage: KvStorage, lacking: &[&str]) {
+    let mut config = Config::default();
+    config.kv = storage;
+    let host = Host::builder().config(config).build().unwrap();
+    let target = lacking.iter().fold(InProcess::new(host), |target, thing| target.lacking(*thing));
+    let wanted = ["kv", "kv-watcher", "wasi-keyvalue"];
+    assert!(report_of(|name| wanted.contains(&name), &target).await.is_clean());
+}
+
+#[tokio::test]
+async fn buckets_keep_the_contract_in_postgresql() {
+    let world = World::new().await;
+    world.postgres.create_database("buckets").await.unwrap();
+    buckets_kept_in(KvStorage::Postgres(world.postgres.connection_url("buckets")), &[]).await;
+}
+
+#[tokio::test]
+async fn buckets_keep_the_contract_in_redis() {
+    let server = Server::start(Kind::VolatileRedis).unwrap();
+    buckets_kept_in(KvStorage::Redis(server.url()), &[]).await;
+}
+
+#[tokio::test]
+async fn buckets_keep_the_contract_in_nats() {
+    let server = Server::start(Kind::Nats).unwrap();
+    buckets_kept_in(KvStorage::Nats(server.url()), &["transactions"]).await;
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@
 
 #[doc(hidden)]
 pub mod listener;
+#[doc(hidden)]
+pub mod watcher;
 
 wit_bindgen::generate!({
     path: "wit",

@@ -54,6 +54,14 @@ pub enum ErrorKind {
     },
     /// A stored value is not what the service expected.
     Value(String),
+    /// Others wrote a key each time between reading and writing it; nothing was changed. Only
+    /// [`Kv::update`](crate::Kv::update) and its kin give it.
+    Conflict {
+        /// The key.
+        key: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
     /// Reading or writing a stream failed, for a reason that is not the host's.
     Io(std::io::Error),
 }
@@ -145,7 +153,14 @@ impl Error {
             self.kind(),
             ErrorKind::Pg(pg_client::Error::Unavailable(_) | pg_client::Error::PoolExhausted)
                 | ErrorKind::Kv(kv::Error::Unavailable(_))
+                | ErrorKind::Conflict { .. }
         )
+    }
+
+    /// An update of a key was given up because others were faster each time. Nothing was changed.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Conflict { .. })
     }
 
     /// A deadline passed.
@@ -223,6 +238,9 @@ impl fmt::Display for Error {
             ErrorKind::Request(text) | ErrorKind::Value(text) => f.write_str(text),
             ErrorKind::Column(error) => error.fmt(f),
             ErrorKind::RowCount { found } => write!(f, "the query gave {found} rows where one was expected"),
+            ErrorKind::Conflict { key, attempts } => {
+                write!(f, "key `{key}` was not updated: others were faster {attempts} times")
+            }
             ErrorKind::Io(error) => error.fmt(f),
             ErrorKind::Config { key, problem } => write!(f, "config key `{key}` {problem}"),
         }
@@ -399,5 +417,13 @@ mod tests {
         assert!(Error::from(pg_client::Error::ConnectionLost(String::new())).is_outcome_unknown());
         assert!(!Error::from(pg_client::Error::Unavailable(String::new())).is_outcome_unknown());
         assert!(!unique_violation().is_outcome_unknown());
+    }
+
+    #[test]
+    fn a_conflict_can_be_told_from_others_and_changed_nothing() {
+        let error = Error::from(ErrorKind::Conflict { key: "stock".into(), attempts: 32 });
+        assert!(error.is_conflict() && error.is_unavailable() && !error.is_outcome_unknown());
+        assert_eq!(error.status(), 503);
+        assert_eq!(error.to_string(), "key `stock` was not updated: others were faster 32 times");
     }
 }

@@ -16,14 +16,26 @@
 //! }
 //! # Ok(()) }
 //! ```
+//!
+//! [`Kv::update`] changes a value that others may change at the same time, [`Kv::typed`] keeps values of a type as
+//! JSON, and a [`Watcher`] is called when keys change.
 
 mod batch;
 mod bucket;
 mod scan;
+#[cfg(feature = "json")]
+mod typed;
+mod update;
+mod watcher;
 
 pub use batch::Batch;
 pub use bucket::{Kv, Put};
 pub use scan::Scan;
+#[cfg(feature = "json")]
+pub use typed::{Typed, TypedScan};
+pub use watcher::Watcher;
+#[doc(hidden)]
+pub use watcher::{on_change, on_watching};
 
 pub use crate::bindings::wharf::platform::kv::{
     Check, Condition, Entry, Features, Mutation, PutItem, Version,

@@ -30,7 +30,8 @@
 //! }
 //! ```
 //!
-//! Background work is an `impl` of [`pg::Listener`], which the database wakes with NOTIFY.
+//! Background work is an `impl` of [`pg::Listener`], which the database wakes with NOTIFY, or of [`kv::Watcher`],
+//! which is called for changes of a bucket.
 //!
 //! # How it runs
 //! Each request gets a fresh instance of the component, with its own memory; nothing is left for the next.
@@ -92,7 +93,7 @@ pub use response::{IntoReply, Response};
 pub use stream::Pull;
 /// Makes a [`pg::Sql`] of a statement and its parameters: `sql!("select $1", id as i64)`.
 pub use wharf_guest_macros::sql;
-pub use wharf_guest_macros::{listener, service};
+pub use wharf_guest_macros::{listener, service, watcher};
 
 #[cfg(feature = "axum")]
 pub use {axum, bytes, http};
@@ -106,6 +107,8 @@ struct Readme;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::listener::exports::wharf::platform::pg_listener::Guest as ListenerGuest;
+    pub use crate::bindings::watcher::exports::wharf::platform::kv_watcher::Guest as WatcherGuest;
+    pub use crate::kv::{on_change, on_watching};
     pub use crate::pg::{on_listening, on_notify};
     pub use crate::service::*;
 }

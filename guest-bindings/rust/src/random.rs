@@ -28,6 +28,12 @@ pub fn uuid() -> String {
     format_v4(bytes)
 }
 
+/// A number from 0 to 1.
+pub(crate) fn fraction() -> f64 {
+    let bits = u32::try_from(number() >> 32).unwrap_or(u32::MAX);
+    f64::from(bits) / f64::from(u32::MAX)
+}
+
 fn take(count: usize) -> Vec<u8> {
     random::get_random_bytes(count as u64)
 }

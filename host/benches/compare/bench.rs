@@ -4,6 +4,7 @@
 //! loaded in turns (A B A B), so that whatever else the machine does hits both. What counts is the median of
 //! the rounds' ratios. Absolute figures say something about the machine only.
 
+mod buckets;
 mod instance;
 mod load;
 mod report;
@@ -44,6 +45,7 @@ const CONNECTIONS: usize = 64;
 
 fn main() -> Result<()> {
     let instance_us = instance::life(&service("hello-typed"))?;
+    let kv = buckets::costs(&service("kv-typed"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let postgres = runtime.block_on(async {
         let postgres = PrivatePostgres::temporary().await?;
@@ -58,7 +60,7 @@ fn main() -> Result<()> {
     for (key, path) in ROUTES {
         comparisons.push(compare(key, path, &native, &wharf)?);
     }
-    let report = Report { comparisons, instance_us };
+    let report = Report { comparisons, instance_us, kv };
     report.print();
     report.write(&repository().join("target/bench/summary.json"))
 }

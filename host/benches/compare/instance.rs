@@ -38,6 +38,6 @@ pub(crate) fn life(service: &Path) -> Result<f64> {
     })
 }
 
-fn thread_time() -> Result<Duration> {
+pub(crate) fn thread_time() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }

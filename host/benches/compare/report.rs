@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use crate::buckets::Cost;
 use crate::load::Load;
 
 /// Both servers on one route: pairs of native and Wharf.
@@ -35,6 +36,7 @@ pub(crate) struct Report {
     pub(crate) comparisons: Vec<Comparison>,
     /// CPU time of one request in the process, in microseconds.
     pub(crate) instance_us: f64,
+    pub(crate) kv: Vec<Cost>,
 }
 
 impl Report {
@@ -57,6 +59,10 @@ impl Report {
                 pair(|load| load.p99),
             );
         }
+        println!("{:18} {:>13} {:>12}", "each adds", "us of CPU", "us of wall");
+        for cost in &self.kv {
+            println!("{:18} {:>13.2} {:>12.1}", cost.key, cost.cpu, cost.wall);
+        }
         println!("an instance's life (create, call, drop): {:.1} us of CPU", self.instance_us);
     }
 
@@ -70,6 +76,9 @@ impl Report {
             rates.insert(row.key.to_owned(), json!({ "native": row.native(rate), "wharf": row.wharf(rate) }));
         }
         summary.insert("instance_us".to_owned(), rounded(self.instance_us).into());
+        for Cost { key, cpu, wall } in &self.kv {
+            summary.insert(format!("{key}_us"), json!({ "cpu": rounded(*cpu), "wall": rounded(*wall) }));
+        }
         summary.insert("requests_per_second".to_owned(), rates.into());
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)

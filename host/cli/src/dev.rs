@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use wharf_control::Project;
+use wharf_host::kv::KvStorage;
 use wharf_host::{Digest, Host, Release, Serving};
 use wharf_postgres::PrivatePostgres;
 
 use crate::build::{self, Mode, Progress};
 use crate::databases;
 use crate::hosting::{self, Hosting, Signals};
+use crate::kv;
 use crate::output::{self, Paint};
 use crate::service::{self, Service};
 use crate::toolchain::Profile;
@@ -60,6 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         up = up => up?,
         () = signals.stop() => return Ok(()),
     };
+    let _commands = kv::serve(&host);
     let mut session = Session { host, services, released: HashMap::new() };
     let releases = session.deploy_all().await;
     hosting::print_releases(serving.local_addr(), &releases);
@@ -99,12 +102,7 @@ async fn start_host(
         }
         None => None,
     };
-    let kv = match (&hosting.kv_dir, hosting.kv) {
-        (Some(folder), _) => Some(folder.clone()),
-        (None, Some(hosting::Kv::Memory)) => None,
-        (None, None) => Some(root.join(".wharf/kv")),
-    };
-    let host = hosting.host(&addresses, kv)?;
+    let host = hosting.host(&addresses, KvStorage::Folder(root.join(".wharf/kv")))?;
     let serving = hosting.listen(&host)?;
     Ok((host, serving, postgres))
 }

@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use wharf_host::{Host, Release, Serving};
+use wharf_host::kv::KvStorage;
+use wharf_host::{Config, Host, Release, Serving};
 
+use crate::buckets::Buckets;
 use crate::databases::{self, Databases};
 use crate::output::{self, Paint};
 
@@ -23,12 +24,8 @@ pub(crate) struct Hosting {
     /// Where a granted database is (or `WHARF_DATABASE_<NAME>` in the environment)
     #[arg(long = "database", value_name = "NAME=URL", value_parser = databases::parse)]
     pub(crate) databases: Vec<(String, String)>,
-    /// Keep buckets in this folder
-    #[arg(long, value_name = "DIR", conflicts_with = "kv")]
-    pub(crate) kv_dir: Option<PathBuf>,
-    /// Keep buckets in memory
-    #[arg(long, value_name = "WHERE")]
-    pub(crate) kv: Option<Kv>,
+    #[command(flatten)]
+    pub(crate) buckets: Buckets,
     /// Cores that serve requests [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) cores: Option<NonZeroUsize>,
@@ -37,22 +34,15 @@ pub(crate) struct Hosting {
     pub(crate) grace: u64,
 }
 
-/// Where buckets are when they are in no folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Kv {
-    /// Gone with the process.
-    Memory,
-}
-
 impl Hosting {
-    /// A host with these databases, and buckets in `kv_dir` (none: in memory).
-    pub(crate) fn host(&self, databases: &Databases, kv_dir: Option<PathBuf>) -> Result<Host> {
-        let mut builder = Host::builder();
+    /// A host with these databases, and buckets in `kv` unless the command line says where.
+    pub(crate) fn host(&self, databases: &Databases, kv: KvStorage) -> Result<Host> {
+        let mut config = Config::default();
+        config.kv = self.buckets.default_place()?.unwrap_or(kv);
+        config.buckets = self.buckets.named();
+        let mut builder = Host::builder().config(config);
         for (name, url) in databases {
             builder = builder.database(name, url);
-        }
-        if let Some(folder) = kv_dir {
-            builder = builder.kv_folder(folder);
         }
         if let Some(cores) = self.cores {
             builder = builder.cores(cores);

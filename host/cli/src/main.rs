@@ -4,10 +4,12 @@ mod output;
 mod toolchain;
 mod service;
 mod databases;
+mod buckets;
 mod hosting;
 mod build;
 mod check;
 mod serve;
+mod kv;
 mod dev;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ enum Verb {
     Check(check::Arguments),
     Dev(dev::Arguments),
     Serve(serve::Arguments),
+    Kv(kv::Arguments),
 }
 
 const EXIT_CODES: &str = "\
@@ -60,6 +63,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
             Verb::Check(arguments) => check::run(&arguments).await,
             Verb::Dev(arguments) => dev::run(arguments).await,
             Verb::Serve(arguments) => serve::run(arguments).await,
+            Verb::Kv(arguments) => kv::run(arguments).await,
         }
     })
 }

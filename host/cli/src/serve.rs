@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use wharf_control::{Project, ProjectError};
+use wharf_host::kv::KvStorage;
 
 use crate::databases;
+use crate::kv;
 use crate::hosting::{self, Hosting, Signals};
 use crate::output;
 
@@ -14,7 +16,8 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  wharf serve hello guestbook --listen 0.0.0.0:8080 --database main=postgresql://app@db/app --kv-dir /var/lib/wharf
+  wharf serve hello guestbook --listen 0.0.0.0:8080 --database main=postgresql://app@db/app --kv /var/lib/wharf/kv
+  wharf serve guestbook --database main=... --kv redis://cache --kv views=/var/lib/wharf/kv --kv-limit views:bytes=1GiB
   wharf serve hello.wasm          serve one component on every path, with no grants
 
 Services are folders with a wharf.toml and a component (see `wharf build`), or component files.
@@ -44,18 +47,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let granted = artifacts.iter().flat_map(|artifact| &artifact.manifest.grants.pg);
     let databases = databases::all_given(granted, &hosting.databases)?;
     databases::reach(&databases).await?;
-    if hosting.kv_dir.is_none() && hosting.kv.is_none() {
-        let buckets = artifacts.iter().any(|artifact| !artifact.manifest.grants.kv.is_empty());
-        if buckets {
-            output::warning("buckets are in memory and gone at the end: pass --kv-dir DIR to keep them");
-        }
+    let buckets = artifacts.iter().any(|artifact| !artifact.manifest.grants.kv.is_empty());
+    let storage = if buckets { KvStorage::Folder(PathBuf::from(".wharf/kv")) } else { KvStorage::Memory };
+    if buckets && hosting.buckets.default_place()?.is_none() {
+        output::note("buckets are kept in .wharf/kv of this folder: `--kv` says where else");
     }
-    let host = hosting.host(&databases, hosting.kv_dir.clone())?;
+    let host = hosting.host(&databases, storage)?;
     let mut releases = Vec::with_capacity(artifacts.len());
     for artifact in artifacts {
         let deployed = wharf_control::deploy(&host, artifact).await?;
         releases.push((deployed.release, deployed.took));
     }
+    let _commands = kv::serve(&host);
     let serving = hosting.listen(&host)?;
     hosting::print_releases(serving.local_addr(), &releases);
     drop(releases);

@@ -2,6 +2,7 @@
 //! It knows the host; the host does not know it.
 
 mod artifact;
+pub mod kv;
 mod rollout;
 
 pub use artifact::{Project, ProjectError};

@@ -42,6 +42,10 @@ impl Bucket {
         Self { store, settings: Arc::new(settings) }
     }
 
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
     /// As in the grant `kv.<name>`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -208,7 +212,7 @@ impl Bucket {
 }
 
 /// Ends what takes too long. A store that answers at once, as memory does, pays for no timer.
-async fn bounded<T>(operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn bounded<T>(operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut operation = pin!(operation);
     if let std::task::Poll::Ready(answer) = poll!(operation.as_mut()) {
         return answer;

@@ -4,6 +4,8 @@
 //! (and thereby syncs to disk) once, and answers them all: with many writers the cost of a sync is
 //! shared. Reads are redb snapshots, taken where they are asked for; they never wait for the writer.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
@@ -25,6 +27,7 @@ use super::inbox::{Feeds, SWEEP};
 use super::range::Range;
 use super::store::{Answer, Settings, Store, Usage};
 use super::{Error, Features, Inbox, KvError, now};
+use file::File;
 
 /// (bucket, key) to version, expiry and value.
 const ENTRIES: TableDefinition<'_, (&str, &str), Row<'_>> = TableDefinition::new("entries");
@@ -42,11 +45,13 @@ type Entries = ReadOnlyTable<(&'static str, &'static str), Row<'static>>;
 /// Batches that wait for the writer before callers wait, and that share one commit.
 const QUEUE: usize = 1_024;
 const MOST_TOGETHER: usize = 256;
+/// What a full disk is called.
+const FULL: &str = "the disk of the key-value store is full";
 /// Expired entries that one commit clears away, or twice as many as it writes: none pile up.
 const LEAST_SWEPT: usize = 256;
 
 pub(super) struct Embedded {
-    database: Arc<Database>,
+    file: Arc<File>,
     /// None only while this is dropped.
     writer: Option<mpsc::Sender<Job>>,
     feeds: Arc<Feeds>,
@@ -75,29 +80,56 @@ impl Embedded {
         let failed =
             |source: Box<dyn std::error::Error + Send + Sync>| KvError::Open { path: path.clone(), source };
         std::fs::create_dir_all(folder).map_err(|e| failed(e.into()))?;
-        let database = Arc::new(Database::create(&path).map_err(|e| failed(e.into()))?);
-        count_usages(&database).map_err(|e| failed(e.into()))?;
+        let created = path.clone();
+        let file = File::open(move || Database::create(&created)).map_err(|e| failed(e.into()))?;
+        Self::start(file).map_err(failed)
+    }
+
+    fn start(file: File) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        if let Ok(database) = file.database() {
+            count_usages(&database)?;
+        }
         let (writer, jobs) = mpsc::channel(QUEUE);
-        let (store, feeds) = (database.clone(), Arc::new(Feeds::default()));
-        let told = feeds.clone();
+        let (file, feeds) = (Arc::new(file), Arc::new(Feeds::default()));
+        let (written, told) = (file.clone(), feeds.clone());
         let thread = std::thread::Builder::new()
             .name("wharf-kv".to_owned())
-            .spawn(move || write_all(&store, &told, jobs))
-            .map_err(|e| failed(e.into()))?;
-        Ok(Self { database, writer: Some(writer), feeds, thread: Some(thread) })
+            .spawn(move || write_all(&written, &told, jobs))?;
+        Ok(Self { file, writer: Some(writer), feeds, thread: Some(thread) })
+    }
+
+    /// After a read that failed: the writer looks whether the file has to be opened again.
+    fn wake(&self, error: Error) -> Error {
+        if let Some(writer) = &self.writer {
+            let (reply, _nobody) = oneshot::channel();
+            let _full_is_awake = writer.try_send(Job { work: None, reply });
+        }
+        error
     }
 
     fn entries(&self) -> Result<Option<Entries>, Error> {
-        match self.database.begin_read().map_err(unavailable)?.open_table(ENTRIES) {
+        match self.file.database()?.begin_read().map_err(unavailable)?.open_table(ENTRIES) {
             Ok(table) => Ok(Some(table)),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(unavailable(error)),
         }
     }
 
+    fn usages(&self) -> Result<Vec<(String, Usage)>, Error> {
+        let read = self.file.database()?.begin_read().map_err(unavailable)?;
+        let usages = read.open_table(USAGES).map_err(unavailable)?;
+        let rows = usages.iter().map_err(unavailable)?.map(|row| {
+            let (name, usage) = row.map_err(unavailable)?;
+            let (entries, bytes) = usage.value();
+            Ok((name.value().to_owned(), Usage { entries, bytes }))
+        });
+        let used = |row: &Result<(String, Usage), Error>| row.as_ref().map_or(true, |(_, u)| u.entries > 0);
+        rows.filter(used).collect()
+    }
+
     /// Whether a sweep would find anything.
     fn has_expired(&self) -> Result<bool, Error> {
-        match self.database.begin_read().map_err(unavailable)?.open_table(EXPIRIES) {
+        match self.file.database()?.begin_read().map_err(unavailable)?.open_table(EXPIRIES) {
             Ok(table) => {
                 let first = table.first().map_err(unavailable)?;
                 Ok(first.is_some_and(|(key, _)| key.value().0 <= now()))
@@ -162,15 +194,19 @@ impl Store for Embedded {
         keys: &'a [String],
         most: usize,
     ) -> Answer<'a, Vec<Option<Stored>>> {
-        ready(self.get(&bucket.name, keys, most)).boxed()
+        ready(self.get(&bucket.name, keys, most).map_err(|error| self.wake(error))).boxed()
     }
 
     fn scan<'a>(&'a self, bucket: &'a Arc<Settings>, range: &'a Range) -> Answer<'a, Vec<(String, Stored)>> {
-        ready(self.scan(&bucket.name, range)).boxed()
+        ready(self.scan(&bucket.name, range).map_err(|error| self.wake(error))).boxed()
     }
 
     fn apply<'a>(&'a self, bucket: &'a Arc<Settings>, batch: Batch) -> Answer<'a, Option<Applied>> {
         self.write(Some((bucket.clone(), batch))).boxed()
+    }
+
+    fn buckets(&self) -> Answer<'_, Vec<(String, Usage)>> {
+        ready(self.usages()).boxed()
     }
 
     fn watch<'a>(&'a self, bucket: &'a Arc<Settings>, inbox: &'a Arc<Inbox>) -> BoxFuture<'a, Error> {
@@ -206,8 +242,23 @@ fn stored((version, expires_at, value): Row<'_>) -> Stored {
     Stored { value: value.to_vec(), version, expires_at }
 }
 
-fn unavailable(error: impl std::error::Error + 'static) -> Error {
-    Error::Unavailable(chain(&error))
+/// An error of the file: nothing was written.
+fn unavailable(error: impl Into<redb::Error>) -> Error {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match error.into() {
+        redb::Error::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) => {
+            Error::Unavailable(FULL.to_owned())
+        }
+        error => Error::Unavailable(chain(&error)),
+    }
+}
+
+/// For whoever asked: a full disk is a limit.
+fn told(error: Error) -> Error {
+    match error {
+        Error::Unavailable(text) if text == FULL => Error::LimitExceeded(text),
+        error => error,
+    }
 }
 
 /// Counts what a file holds that was written before usages were kept.
@@ -234,21 +285,43 @@ fn count_usages(database: &Database) -> Result<(), redb::Error> {
 }
 
 /// Runs on the writer's thread until the store is dropped.
-fn write_all(database: &Database, feeds: &Feeds, mut jobs: mpsc::Receiver<Job>) {
+fn write_all(file: &File, feeds: &Feeds, mut jobs: mpsc::Receiver<Job>) {
     let mut together = Vec::with_capacity(MOST_TOGETHER);
     while jobs.blocking_recv_many(&mut together, MOST_TOGETHER) > 0 {
         let (replies, batches): (Vec<_>, Vec<_>) =
             together.drain(..).map(|job| (job.reply, job.work)).unzip();
-        match commit(database, batches) {
+        let before = file.database().and_then(|database| last_version(&database));
+        match file.database().and_then(|database| commit(&database, batches)) {
             Ok((results, changed)) => {
                 changed.iter().for_each(|(bucket, key)| feeds.tell(bucket, slice::from_ref(key)));
                 replies.into_iter().zip(results).for_each(|(reply, result)| drop(reply.send(result)));
             }
             Err(error) => {
-                tracing::error!(?error, "the key-value store did not commit");
+                tracing::error!(?error, "the key-value store did not commit; opening it again");
+                file.reopen();
+                let error = told(settled(file, error, &before));
                 replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
             }
         }
+    }
+}
+
+/// The version given last.
+fn last_version(database: &Database) -> Result<u64, Error> {
+    match database.begin_read().map_err(unavailable)?.open_table(COUNTERS) {
+        Ok(counters) => Ok(counters.get("version").map_err(unavailable)?.map_or(0, |row| row.value())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+/// What is known of a commit that failed, now that the file was opened again: it is not there when no version was
+/// given since.
+fn settled(file: &File, error: Error, before: &Result<u64, Error>) -> Error {
+    let Error::ConnectionLost(text) = error else { return error };
+    match (before, file.database().and_then(|database| last_version(&database))) {
+        (Ok(before), Ok(after)) if *before == after => Error::Unavailable(text),
+        _ => Error::ConnectionLost(text),
     }
 }
 
@@ -274,13 +347,17 @@ fn commit(
             None => Ok(None),
         };
         match result {
+            // Of the file, not of the batch.
             Err(error @ Error::Unavailable(_)) => return Err(error),
             result => results.push(result),
         }
     }
     let changed = writer.finish()?;
     // Whether a commit that failed while it synced is there after a restart is not known.
-    transaction.commit().map_err(|error| Error::ConnectionLost(chain(&error)))?;
+    transaction.commit().map_err(|error| match unavailable(error) {
+        Error::Unavailable(text) => Error::ConnectionLost(text),
+        error => error,
+    })?;
     Ok((results, changed))
 }
 
@@ -383,5 +460,86 @@ impl<'t> Tables<'t> {
             self.usages.insert(bucket.as_str(), (usage.entries, usage.bytes)).map_err(unavailable)?;
         }
         Ok(self.changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use redb::{DatabaseError, StorageBackend, backends::FileBackend};
+
+    use super::*;
+    use crate::kv::{BucketConfig, Condition, PutItem, bucket::Bucket};
+
+    /// A disk that can be full.
+    #[derive(Debug)]
+    struct Disk {
+        file: FileBackend,
+        full: Arc<AtomicBool>,
+    }
+
+    impl Disk {
+        fn check(&self) -> io::Result<()> {
+            if self.full.load(Ordering::Relaxed) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+    }
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.file.len()
+        }
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.file.read(offset, out)
+        }
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.check()?;
+            self.file.set_len(len)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            self.check()?;
+            self.file.sync_data()
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.check()?;
+            self.file.write(offset, data)
+        }
+        fn close(&self) -> io::Result<()> {
+            self.file.close()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_said_and_the_store_works_again_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, full) = (folder.path().join("kv.redb"), Arc::new(AtomicBool::new(false)));
+        let disk_full = full.clone();
+        let file = File::open(move || {
+            let file =
+                std::fs::File::options().read(true).write(true).create(true).truncate(false).open(&path);
+            let file = FileBackend::new(file.map_err(|e| DatabaseError::Storage(e.into()))?)?;
+            Database::builder().create_with_backend(Disk { file, full: disk_full.clone() })
+        });
+        let store = Arc::new(Embedded::start(file.unwrap()).unwrap());
+        let bucket = Bucket::new(store, crate::kv::store::settings("b", &BucketConfig::default(), false));
+        let put = async |key: &str| {
+            let item = PutItem { key: key.to_owned(), value: vec![b'x'; 100_000], ttl_ms: None };
+            bucket.put(item, Condition::Always).await
+        };
+        put("kept").await.unwrap();
+        full.store(true, Ordering::Relaxed);
+        for _ in 0..3 {
+            let error = put("lost").await.unwrap_err();
+            assert!(matches!(error, Error::LimitExceeded(_) | Error::Unavailable(_)), "{error:?}");
+        }
+        full.store(false, Ordering::Relaxed);
+        let begun = std::time::Instant::now();
+        while let Err(error) = put("again").await {
+            assert!(begun.elapsed().as_secs() < 5, "{error:?}");
+        }
+        for (key, there) in [("kept", true), ("lost", false), ("again", true)] {
+            assert_eq!(bucket.get(key.to_owned()).await.unwrap().is_some(), there, "{key}");
+        }
     }
 }

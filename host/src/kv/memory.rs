@@ -103,6 +103,12 @@ impl Store for Memory {
         ready(self.apply(bucket, batch)).boxed()
     }
 
+    fn buckets(&self) -> Answer<'_, Vec<(String, Usage)>> {
+        let buckets = self.lock();
+        let used = buckets.by_name.iter().filter(|(_, rows)| rows.usage.entries > 0);
+        ready(Ok(used.map(|(name, rows)| (name.clone(), rows.usage)).collect())).boxed()
+    }
+
     fn watch<'a>(&'a self, bucket: &'a Arc<Settings>, inbox: &'a Arc<Inbox>) -> BoxFuture<'a, Error> {
         async move {
             self.feeds.add(&bucket.name, inbox);

@@ -12,5 +12,6 @@ impl Store for Nats {
     fn get<'a>(&'a self, _: &'a Arc<Settings>, _: &'a [String], _: usize) -> Answer<'a, Vec<Option<Stored>>> { ready(Err(Error::Timeout)).boxed() }
     fn scan<'a>(&'a self, _: &'a Arc<Settings>, _: &'a Range) -> Answer<'a, Vec<(String, Stored)>> { ready(Err(Error::Timeout)).boxed() }
     fn apply<'a>(&'a self, _: &'a Arc<Settings>, _: Batch) -> Answer<'a, Option<Applied>> { ready(Err(Error::Timeout)).boxed() }
+    fn buckets(&self) -> Answer<'_, Vec<(String, super::Usage)>> { ready(Ok(Vec::new())).boxed() }
     fn watch<'a>(&'a self, _: &'a Arc<Settings>, _: &'a Arc<Inbox>) -> BoxFuture<'a, Error> { ready(Error::Timeout).boxed() }
 }

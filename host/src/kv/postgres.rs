@@ -22,7 +22,7 @@ use crate::error::chain;
 use super::batch::{self, Applied, Batch, Change, Stored, charge};
 use super::lines::{Line, Lines, OPERATION};
 use super::range::{LARGEST_PAGE, Range};
-use super::store::{Answer, KvError, Quota, Settings, Store};
+use super::store::{Answer, KvError, Quota, Settings, Store, Usage};
 use super::{Condition, Error, Features, Inbox};
 
 const SCHEMA: &str = include_str!("postgres/schema.sql");
@@ -306,6 +306,19 @@ impl Store for Postgres {
             let Some(row) = rows.first() else { return Ok(None) };
             let version: Option<i64> = row.get(0);
             Ok(version.map(|version| Applied { version: version.unsigned_abs(), sums: row.get(1) }))
+        }
+        .boxed()
+    }
+
+    fn buckets(&self) -> Answer<'_, Vec<(String, Usage)>> {
+        async move {
+            let sql = "select bucket, sum(entries)::bigint, sum(bytes)::bigint from wharf_kv.usages group by bucket having sum(entries) > 0";
+            let rows = self.query(sql, &[], false).await?;
+            let usage = |row: &Row| {
+                let (entries, bytes): (i64, i64) = (row.get(1), row.get(2));
+                (row.get(0), Usage { entries: entries.unsigned_abs(), bytes: bytes.unsigned_abs() })
+            };
+            Ok(rows.iter().map(usage).collect())
         }
         .boxed()
     }

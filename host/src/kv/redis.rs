@@ -17,7 +17,7 @@ use crate::error::chain;
 use super::batch::{self, Applied, Batch, Change, Stored};
 use super::lines::{CONNECT, Line, Lines, OPERATION};
 use super::range::{LARGEST_PAGE, Range};
-use super::store::{Answer, KvError, Quota, Settings, Store};
+use super::store::{Answer, KvError, Quota, Settings, Store, Usage};
 use super::{Condition, Error, Features, Inbox};
 
 /// Expired entries that one batch clears away, besides twice as many as it changes.
@@ -170,7 +170,9 @@ impl Store for Redis {
         async move {
             let mut script = self.get.key(key(&bucket.name, "values"));
             script.key(key(&bucket.name, "metas")).arg(most);
-            wanted.iter().for_each(|key| drop(script.arg(key)));
+            for key in wanted {
+                script.arg(key);
+            }
             let rows: Vec<Option<(Vec<u8>, String, String)>> = parsed(self.run(&script, false).await?)?;
             Ok(rows.into_iter().map(|row| row.map(|(value, v, e)| stored(value, &v, &e))).collect())
         }
@@ -232,6 +234,37 @@ impl Store for Redis {
             let version = numbers.next().and_then(|text| text.parse().ok()).unwrap_or(0);
             let sums = numbers.map(|text| text.parse().map_err(|_| misread())).collect::<Result<_, _>>()?;
             Ok(Some(Applied { version, sums }))
+        }
+        .boxed()
+    }
+
+    fn buckets(&self) -> Answer<'_, Vec<(String, Usage)>> {
+        async move {
+            let line = self.line().await?;
+            let mut connection = line.connection.clone();
+            let mut buckets = Vec::new();
+            let mut cursor = 0_u64;
+            loop {
+                let mut scan = redis::cmd("SCAN");
+                scan.arg(cursor).arg("MATCH").arg(key("*", "values")).arg("COUNT").arg(1_000);
+                let page: (u64, Vec<String>) = line
+                    .wait(async { scan.query_async(&mut connection).await.map_err(|e| failure(&e, false)) })
+                    .await?;
+                for values in page.1 {
+                    let name = values.strip_prefix("wharf:{").and_then(|rest| rest.strip_suffix("}:values"));
+                    let Some(name) = name else { continue };
+                    let mut ask = redis::pipe();
+                    ask.cmd("HLEN").arg(&values).cmd("GET").arg(key(name, "bytes"));
+                    let usage: (u64, Option<u64>) = line
+                        .wait(async { ask.query_async(&mut connection).await.map_err(|e| failure(&e, false)) })
+                        .await?;
+                    buckets.push((name.to_owned(), Usage { entries: usage.0, bytes: usage.1.unwrap_or(0) }));
+                }
+                cursor = page.0;
+                if cursor == 0 {
+                    return Ok(buckets);
+                }
+            }
         }
         .boxed()
     }

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use crate::config::Config;
 
 use super::batch::{Applied, Batch, Stored};
-use super::bucket::Bucket;
+use super::bucket::{Bucket, bounded};
 use super::range::Range;
 use super::{BucketConfig, Error, Features, Inbox, KvStorage, embedded, memory, nats, postgres, redis};
 
@@ -68,6 +68,8 @@ pub(super) trait Store: Send + Sync {
     }
     /// Applies a batch wholly or, when a check does not hold, not at all (none).
     fn apply<'a>(&'a self, bucket: &'a Arc<Settings>, batch: Batch) -> Answer<'a, Option<Applied>>;
+    /// The buckets that hold something, by name, and what their entries take.
+    fn buckets(&self) -> Answer<'_, Vec<(String, Usage)>>;
     /// Tells the inbox of every key that is written, deleted or expires, from the moment on when it says
     /// [`Inbox::watching`]; ends with why it cannot any more.
     fn watch<'a>(&'a self, bucket: &'a Arc<Settings>, inbox: &'a Arc<Inbox>) -> BoxFuture<'a, Error>;
@@ -91,11 +93,13 @@ pub(super) struct Quota {
     pub(super) bytes: u64,
 }
 
-/// What they take.
+/// What the entries of a bucket take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Usage {
-    pub(super) entries: u64,
-    pub(super) bytes: u64,
+pub struct Usage {
+    /// Live ones, and those that have expired and were not cleared away yet.
+    pub entries: u64,
+    /// Of keys and values.
+    pub bytes: u64,
 }
 
 impl Usage {
@@ -140,6 +144,7 @@ pub struct Stores(Arc<Inner>);
 
 struct Inner {
     default: Arc<dyn Store>,
+    all: Vec<Arc<dyn Store>>,
     default_settings: BucketConfig,
     in_memory: bool,
     buckets: BTreeMap<String, Bucket>,
@@ -176,10 +181,28 @@ impl Stores {
         }
         Ok(Self(Arc::new(Inner {
             default,
+            all: opened.into_iter().map(|(_, store)| store).collect(),
             default_settings: BucketConfig::default(),
             in_memory: config.kv == KvStorage::Memory,
             buckets,
         })))
+    }
+
+    /// The buckets that hold something, in order, and what their entries take.
+    ///
+    /// # Errors
+    /// Whatever keeps a store from answering.
+    pub async fn buckets(&self) -> Result<BTreeMap<String, Usage>, Error> {
+        let mut buckets = BTreeMap::new();
+        for store in &self.0.all {
+            for (name, usage) in bounded(store.buckets()).await? {
+                // A bucket that was moved may have left something behind where it was.
+                if Arc::ptr_eq(store, &self.bucket(&name).store()) {
+                    buckets.insert(name, usage);
+                }
+            }
+        }
+        Ok(buckets)
     }
 
     /// A bucket by its name: 1 to 63 of `a-z`, `0-9` and `-`. One that was never written to is empty.
@@ -215,7 +238,7 @@ fn check(name: &str, bucket: &BucketConfig) -> Result<(), KvError> {
     Ok(())
 }
 
-fn settings(name: &str, bucket: &BucketConfig, in_memory: bool) -> Settings {
+pub(super) fn settings(name: &str, bucket: &BucketConfig, in_memory: bool) -> Settings {
     let bytes = match bucket.bytes {
         Some(bytes) => bytes.as_u64(),
         None if in_memory => MEMORY_BYTES,

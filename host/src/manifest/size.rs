@@ -46,6 +46,15 @@ impl ByteSize {
     }
 }
 
+impl std::str::FromStr for ByteSize {
+    type Err = String;
+
+    /// As in manifests: `64MiB`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| format!("`{text}` is no size: write it like \"64MiB\""))
+    }
+}
+
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, unit) = UNITS
@@ -72,9 +81,7 @@ impl<'de> Deserialize<'de> for ByteSize {
         }
         match Written::deserialize(deserializer)? {
             Written::Number(n) => Ok(Self(n)),
-            Written::Text(text) => Self::parse(&text).ok_or_else(|| {
-                de::Error::custom(format_args!("`{text}` is no size: write it like \"64MiB\""))
-            }),
+            Written::Text(text) => text.parse().map_err(de::Error::custom),
         }
     }
 }

@@ -9,6 +9,9 @@ pub(crate) const HTTP_HANDLER: &str = "wharf:platform/http-handler@0.1.0";
 /// What is called for notifications of a database.
 pub(crate) const PG_LISTENER: &str = "wharf:platform/pg-listener@0.1.0";
 
+/// What is called for changes of buckets.
+pub(crate) const KV_WATCHER: &str = "wharf:platform/kv-watcher@0.1.0";
+
 /// What can be known of a component from its outside.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
@@ -33,6 +36,12 @@ impl Inspection {
     #[must_use]
     pub fn listens(&self) -> bool {
         self.exports.iter().any(|export| export == PG_LISTENER)
+    }
+
+    /// Whether a host can call it for changes of buckets.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        self.exports.iter().any(|export| export == KV_WATCHER)
     }
 }
 
@@ -71,7 +80,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     Ok(Inspection {
         world: world(&imports, &exports),
         answers_http: exports.iter().any(|e| e == HTTP_HANDLER),
-        grants: grants(&capabilities),
+        grants: grants(&capabilities, &imports),
         capabilities,
         imports,
         exports,
@@ -135,9 +144,11 @@ fn capabilities(imports: &[String]) -> Vec<String> {
     imports.iter().filter_map(|i| interface(i)).filter(|i| known.contains(i)).map(str::to_owned).collect()
 }
 
-fn grants(capabilities: &[String]) -> Vec<&'static str> {
+fn grants(capabilities: &[String], imports: &[String]) -> Vec<&'static str> {
     let needs = [("pg-client", "pg"), ("kv", "kv"), ("http-client", "http")];
-    needs.iter().filter(|(c, _)| capabilities.iter().any(|name| name == c)).map(|(_, grant)| *grant).collect()
+    let foreign = |grant: &str| grant == "kv" && imports.iter().any(|i| i.starts_with("wasi:keyvalue/"));
+    let needed = |(name, grant): &&(&str, &str)| capabilities.iter().any(|c| c == name) || foreign(grant);
+    needs.iter().filter(needed).map(|(_, grant)| *grant).collect()
 }
 
 fn world(imports: &[String], exports: &[String]) -> Option<&'static str> {

@@ -1,6 +1,7 @@
 //! An artifact becomes a release: inspect, check, compile, resolve, probe, migrate, check its SQL. Whatever fails
 //! here fails before anything is published.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,14 @@ use http::Extensions;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
-use crate::bindings::exports::wharf::platform::{http_handler, pg_listener};
+use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::{Capability, PrepareError};
 use crate::config::Config;
-use crate::manifest::{ByteSize, Limits, Manifest};
+use crate::kv::{self, Stores};
+use crate::manifest::{ByteSize, Feature, Limits, Manifest};
 use crate::request::{self, RequestState};
 
-use super::inspect::{HTTP_HANDLER, PG_LISTENER, PLATFORM};
+use super::inspect::{HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
 use super::{
     Admission, Artifact, Digest, HttpExport, InspectError, Inspection, LoadTimings, MigrateError,
     PublishError, Release, RouteTable, SqlError,
@@ -45,6 +47,26 @@ pub enum LoadError {
     /// It is to be called for notifications, and cannot be.
     #[error("the manifest has `[[listen]]`, but the component exports no `{PG_LISTENER}`; it exports {0}")]
     NoListener(String),
+    /// It is to be called for changes of buckets, and cannot be.
+    #[error("the manifest has `[[watch]]`, but the component exports no `{KV_WATCHER}`; it exports {0}")]
+    NoWatcher(String),
+    /// A bucket cannot do what the manifest asks of it.
+    #[error("bucket `{bucket}` lacks {missing}, which the manifest asks for: keep it elsewhere, or ask for less")]
+    Features {
+        /// As in `kv.<name>`.
+        bucket: String,
+        /// Names of features.
+        missing: String,
+    },
+    /// Whether a bucket can do what the manifest asks of it is not known.
+    #[error("bucket `{bucket}` does not answer what it can do")]
+    Bucket {
+        /// As in `kv.<name>`.
+        bucket: String,
+        /// What its store says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It imports what this host does not have.
     #[error("the component imports `{0}`, which is not available on this host")]
     Import(String),
@@ -109,6 +131,7 @@ pub(crate) struct Loader<'a> {
     pub(crate) capabilities: &'a Arc<[Box<dyn Capability>]>,
     pub(crate) config: &'a Config,
     pub(crate) routes: &'a RouteTable,
+    pub(crate) stores: &'a Stores,
 }
 
 pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
@@ -138,6 +161,11 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     } else {
         None
     };
+    let watcher = if inspection.watches() {
+        Some(kv_watcher::GuestIndices::new(&instances).map_err(misfit)?)
+    } else {
+        None
+    };
     let release = Arc::new(Release {
         digest,
         size,
@@ -147,12 +175,14 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         instances,
         http,
         listener,
+        watcher,
         prepared,
         admission: Admission::new(artifact.manifest.limits.concurrency),
         manifest: artifact.manifest.clone(),
     });
     probe(&release).await?;
     host.routes.check(&release)?;
+    check_features(host.stores, &release.manifest).await?;
 
     // Last, as it cannot be undone: everything that can be known to be wrong is known by now.
     let begun = Instant::now();
@@ -179,19 +209,44 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
     if !inspection.listens() && !artifact.manifest.listen.is_empty() {
         return Err(LoadError::NoListener(list(&inspection.exports)));
     }
-    let called = [HTTP_HANDLER, PG_LISTENER];
+    if !inspection.watches() && !artifact.manifest.watch.is_empty() {
+        return Err(LoadError::NoWatcher(list(&inspection.exports)));
+    }
+    let called = [HTTP_HANDLER, PG_LISTENER, KV_WATCHER];
     let others = |name: &&String| name.starts_with(PLATFORM) && !called.contains(&name.as_str());
     if let Some(export) = inspection.exports.iter().find(others) {
         return Err(LoadError::Export(export.clone()));
     }
     let served = |name: &str| {
-        name.starts_with("wasi:") || host.capabilities.iter().any(|c| c.interfaces().contains(&name))
+        (name.starts_with("wasi:") && !name.starts_with("wasi:keyvalue/")) || host.capabilities.iter().any(|c| c.interfaces().contains(&name))
     };
     if let Some(import) = inspection.imports.iter().find(|name| !served(name)) {
         return Err(LoadError::Import(import.clone()));
     }
     check_ceiling(&artifact.manifest.limits, &host.config.ceiling)?;
     Ok(inspection)
+}
+
+/// Refuses a manifest that needs what its buckets cannot do: now, not when a guest finds out.
+async fn check_features(stores: &Stores, manifest: &Manifest) -> Result<(), LoadError> {
+    let mut wanted: BTreeMap<&str, BTreeSet<Feature>> = BTreeMap::new();
+    for (bucket, asked) in &manifest.kv {
+        wanted.entry(bucket).or_default().extend(&asked.needs);
+    }
+    for bucket in manifest.prefixes().into_keys() {
+        wanted.entry(bucket).or_default().insert(Feature::Watch);
+    }
+    wanted.retain(|_, features| !features.is_empty());
+    for (bucket, wanted) in wanted {
+        let failed = |error: kv::Error| LoadError::Bucket { bucket: bucket.to_owned(), source: kv::explain(&error).into() };
+        let has = stores.bucket(bucket).features().await.map_err(failed)?;
+        let missing: Vec<_> = wanted.into_iter().filter(|feature| !has.contains((*feature).into())).collect();
+        if !missing.is_empty() {
+            let missing: Vec<String> = missing.into_iter().map(|feature| format!("`{feature}`")).collect();
+            return Err(LoadError::Features { bucket: bucket.to_owned(), missing: missing.join(", ") });
+        }
+    }
+    Ok(())
 }
 
 fn check_ceiling(asked: &Limits, most: &Limits) -> Result<(), LoadError> {
@@ -236,7 +291,10 @@ fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
     let deaf = inspection.listens() && manifest.listen.is_empty();
     let deaf =
         deaf.then(|| "it can listen, but the manifest has no `[[listen]]`: it is never called".to_owned());
-    denied.chain(deaf).collect()
+    let blind = inspection.watches() && manifest.watch.is_empty();
+    let blind =
+        blind.then(|| "it can watch, but the manifest has no `[[watch]]`: it is never called".to_owned());
+    denied.chain(deaf).chain(blind).collect()
 }
 
 fn handle(component: &Component) -> Option<wasmtime::component::ComponentExportIndex> {
@@ -269,6 +327,9 @@ async fn check_types(
     let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
     if let Some(listener) = &release.listener {
         listener.load(&mut *store, &instance).map_err(misfit)?;
+    }
+    if let Some(watcher) = &release.watcher {
+        watcher.load(&mut *store, &instance).map_err(misfit)?;
     }
     let Some(http) = &release.http else { return Ok(()) };
     http.indices.load(&mut *store, &instance).map_err(misfit)?;

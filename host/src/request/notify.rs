@@ -1,4 +1,4 @@
-//! Calls a guest for an event of a database: a request's life without a request.
+//! Calls a guest for an event of a database or a bucket: a request's life without a request.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use wasmtime::Store;
 
 use crate::bindings::exports::wharf::platform::pg_listener::Notification;
 use crate::error::chain;
+use crate::kv::Entry;
 use crate::release::{Permit, Release};
 
 use super::instantiate::{self, RequestState};
@@ -21,6 +22,16 @@ pub(crate) enum Event<'a> {
         missed: bool,
     },
     Notified(Notification),
+    /// Watching has begun, or begun again.
+    Watching {
+        bucket: &'a str,
+        gap: bool,
+    },
+    Changed {
+        bucket: &'a str,
+        key: &'a str,
+        entry: Option<Entry>,
+    },
 }
 
 /// Why an event was not handled.
@@ -52,17 +63,28 @@ async fn call(
     store: &mut Store<RequestState>,
     event: &Event<'_>,
 ) -> Result<Result<(), String>, Failure> {
-    let Some(listener) = &release.listener else {
-        return Err(Failure::Host(wasmtime::Error::msg("the listener vanished")));
-    };
+    let vanished = || wasmtime::Error::msg("what is to be called vanished");
     let called = async {
         let instance = release.instances.instantiate_async(&mut *store).await?;
-        let guest = listener.load(&mut *store, &instance)?;
+        let listener = release.listener.as_ref().ok_or_else(vanished);
+        let watcher = release.watcher.as_ref().ok_or_else(vanished);
         match event {
             Event::Listening { database, missed } => {
+                let guest = listener?.load(&mut *store, &instance)?;
                 guest.call_on_listening(&mut *store, database, *missed).await
             }
-            Event::Notified(notification) => guest.call_on_notify(&mut *store, notification).await,
+            Event::Notified(notification) => {
+                let guest = listener?.load(&mut *store, &instance)?;
+                guest.call_on_notify(&mut *store, notification).await
+            }
+            Event::Watching { bucket, gap } => {
+                let guest = watcher?.load(&mut *store, &instance)?;
+                guest.call_on_watching(&mut *store, bucket, *gap).await
+            }
+            Event::Changed { bucket, key, entry } => {
+                let guest = watcher?.load(&mut *store, &instance)?;
+                guest.call_on_change(&mut *store, bucket, key, entry.as_ref()).await
+            }
         }
     };
     let called = called.await;

@@ -6,6 +6,7 @@ pub(crate) mod http_types;
 pub(crate) mod kv;
 mod log;
 pub(crate) mod pg_client;
+pub(crate) mod wasi_keyvalue;
 
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +23,7 @@ pub(crate) fn builtin(host: &Config, stores: &Stores, cleanup: &TaskTracker) -> 
         Box::new(config::Settings),
         Box::new(log::Log),
         Box::new(kv::Kv::new(stores.clone())),
+        Box::new(wasi_keyvalue::WasiKeyvalue),
         Box::new(pg_client::PgClient::new(host, cleanup.clone())),
         Box::new(http_client::HttpClient),
     ]

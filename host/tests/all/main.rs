@@ -14,6 +14,8 @@ mod support;
 mod faults;
 /// The key-value store across restarts and between services.
 mod kv;
+/// Every store of buckets: races, histories, quotas, servers that go away.
+mod kv_stores;
 /// Sockets: what clients may do wrong, and how serving ends.
 mod listen;
 /// Services that are called for notifications.

@@ -4,6 +4,7 @@ mod from_row;
 mod listener;
 mod service;
 mod sql;
+mod watcher;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, ItemImpl, parse_macro_input};
@@ -25,6 +26,15 @@ pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn listener(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemImpl);
     listener::expand(&arguments.into(), &item).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes an `impl wharf_guest::kv::Watcher` what this component does when a watched bucket changes.
+///
+/// It stands beside a `#[service]` and a `#[listener]`, or alone. One crate has one watcher.
+#[proc_macro_attribute]
+pub fn watcher(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as ItemImpl);
+    watcher::expand(&arguments.into(), &item).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Makes a struct of a row: named fields by column name, tuple fields by position.

@@ -1,8 +1,13 @@
 //! One granted bucket.
 
-use super::{Batch, Condition, Entry, Features, PutItem, Scan, Version, millis};
+#[cfg(feature = "json")]
+use super::Typed;
+use super::{
+    Batch, Condition, Entry, Features, PutItem, Scan, Version, millis,
+    update::{pause, update},
+};
 use crate::{
-    ErrorKind, Result,
+    Error, ErrorKind, Result,
     bindings::wharf::platform::kv::{Bucket, IncrementItem},
 };
 use std::time::Duration;
@@ -48,10 +53,7 @@ impl Kv {
     /// As [`get`](Self::get), and for a value that is not what `T` wants.
     #[cfg(feature = "json")]
     pub fn get_json<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let Some(value) = self.get(key)? else { return Ok(None) };
-        serde_json::from_slice(&value).map(Some).map_err(|error| {
-            ErrorKind::Value(format!("the value of key `{key}` is not valid JSON here: {error}")).into()
-        })
+        self.get(key)?.map(|value| super::typed::decode(key, &value)).transpose()
     }
 
     /// The value of a key with its version and expiry.
@@ -85,10 +87,14 @@ impl Kv {
     /// As [`put`](Self::put), and for a value that JSON cannot express.
     #[cfg(feature = "json")]
     pub fn put_json<T: serde::Serialize + ?Sized>(&self, key: impl Into<String>, value: &T) -> Result<()> {
-        let json = serde_json::to_vec(value).map_err(|error| {
-            crate::Error::from(ErrorKind::Value(format!("failed to serialize a value: {error}")))
-        })?;
-        self.put(key, json)
+        self.put(key, super::typed::encode(value)?)
+    }
+
+    /// The bucket with values of this type, stored as JSON.
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn typed<T: serde::Serialize + serde::de::DeserializeOwned>(&self) -> Typed<'_, T> {
+        Typed::new(self)
     }
 
     /// Stores a value under a condition or for a time, and returns its version, or none when the condition
@@ -129,6 +135,62 @@ impl Kv {
     /// As [`delete`](Self::delete), and when the bucket lacks conditions.
     pub fn delete_if(&self, key: &str, condition: Condition) -> Result<bool> {
         Ok(self.0.delete(key, condition)?)
+    }
+
+    /// Replaces the value of a key by what `change` makes of it, and returns that. `change` gets none for an
+    /// absent key, and returns none to delete it.
+    ///
+    /// ```no_run
+    /// # use wharf_guest::{Kv, Result};
+    /// # fn main() -> Result<()> {
+    /// let kv = Kv::open("chat")?;
+    /// kv.update("log", |log| -> Result<_> {
+    ///     let mut log = log.unwrap_or_default();
+    ///     log.extend_from_slice(b"hello\n");
+    ///     Ok(Some(log))
+    /// })?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It is written only if nobody else wrote the key meanwhile; otherwise `change` is called again, with the
+    /// value that they wrote. It may be called up to 32 times: what it does besides happens each time. Nothing is
+    /// tried again after any other error, least of all when the outcome is unknown.
+    ///
+    /// The new value stays until it is deleted, whatever expiry the old one had; [`update_with`](Self::update_with)
+    /// gives it another.
+    ///
+    /// # Errors
+    /// What `change` returns; then nothing changed. [`Error::is_conflict`] when others were faster each time.
+    /// As [`get`](Self::get) and [`put`](Self::put), and when the bucket lacks conditions.
+    pub fn update<E: From<Error>>(
+        &self,
+        key: &str,
+        change: impl FnMut(Option<Vec<u8>>) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Option<Vec<u8>>, E> {
+        self.update_with(key, None, change)
+    }
+
+    /// The same, where the new value lives for `ttl` from now on (whole milliseconds; none to keep it).
+    ///
+    /// # Errors
+    /// As [`update`](Self::update), and when the bucket lacks expiry.
+    pub fn update_with<E: From<Error>>(
+        &self,
+        key: &str,
+        ttl: Option<Duration>,
+        change: impl FnMut(Option<Vec<u8>>) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Option<Vec<u8>>, E> {
+        let write = |read: Option<Version>, value: Option<&[u8]>| {
+            let condition = read.map_or(Condition::IfAbsent, Condition::IfVersion);
+            match value {
+                Some(value) => {
+                    let how = Put { condition, ttl };
+                    self.put_with(key, value, how).map(|version| version.is_some())
+                }
+                None => self.delete_if(key, condition),
+            }
+        };
+        update(key, || self.entry(key), write, pause, change)
     }
 
     /// Adds to a number and returns the sum; an absent key counts as 0.

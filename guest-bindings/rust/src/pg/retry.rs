@@ -71,7 +71,7 @@ impl Retry {
             }
             let longest = self.longest_wait(attempt);
             if !longest.is_zero() {
-                wait(longest.mul_f64(chance()));
+                wait(longest.mul_f64(random::fraction()));
             }
         }
         work()
@@ -82,12 +82,6 @@ impl Retry {
         let factor = 2_u32.saturating_pow(attempts.saturating_sub(1));
         self.backoff.saturating_mul(factor).min(LONGEST)
     }
-}
-
-/// A number from 0 to 1.
-fn chance() -> f64 {
-    let bits = u32::try_from(random::number() >> 32).unwrap_or(u32::MAX);
-    f64::from(bits) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

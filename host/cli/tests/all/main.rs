@@ -8,6 +8,8 @@ mod check;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod kv;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod support;

@@ -14,7 +14,7 @@ async fn both_examples_answer_and_the_end_is_orderly() {
     postgres.create_database("main").await.unwrap();
     let kv = folder();
     let mut command = wharf(&repository().join("components/examples"));
-    command.args(["serve", "hello", "guestbook", "--listen", "127.0.0.1:0", "--kv-dir"]).arg(kv.path());
+    command.args(["serve", "hello", "guestbook", "--listen", "127.0.0.1:0", "--kv"]).arg(kv.path());
     command.env("WHARF_DATABASE_MAIN", postgres.connection_url("main"));
     let server = Server::start(command, Duration::from_secs(60));
     let table = server.said.join("\n");

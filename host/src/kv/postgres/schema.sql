@@ -26,7 +26,7 @@ create or replace function wharf_kv.now_1() returns bigint language sql volatile
   as $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint $$;
 
 create or replace function wharf_kv.lock_1(b text, k bytea) returns bigint language sql immutable parallel safe
-  as $$ select hashtextextended(b || ' ' || encode(k, 'hex'), 8_746_310) $$;
+  as $$ select hashtextextended(b || ' ' || encode(k, 'hex'), 8746310) $$;
 
 -- Applies a batch wholly or, when a check does not hold (version is null), not at all. Kinds of checks: 1 absent,
 -- 2 present, 3 of a version; kinds of changes: 0 put, 1 delete, 2 increment.

@@ -11,7 +11,7 @@ for index = 2, #ARGV do
     local version, expires = string.match(meta, '^(%d+):(%d*)$')
     if expires == '' or tonumber(expires) > now then
       left = left - redis.call('HSTRLEN', KEYS[1], key)
-      if left < 0 then return redis.error_reply('TOOMANYBYTES') end
+      if left < 0 then return redis.error_reply('TOOMANYBYTES together') end
       entry = {redis.call('HGET', KEYS[1], key), version, expires}
     end
   end

@@ -32,6 +32,11 @@ impl Granted {
     pub(super) fn get(&self, name: &str) -> Option<Bucket> {
         self.0.get(name).cloned()
     }
+
+    /// The bucket that the manifest lists first.
+    pub(super) fn first(&self, service: &Manifest) -> Option<Bucket> {
+        self.get(service.grants.kv.first()?)
+    }
 }
 
 impl Kv {
