@@ -16,6 +16,8 @@ mod faults;
 mod kv;
 /// Every store of buckets: races, histories, quotas, servers that go away.
 mod kv_stores;
+/// Services that are called for changes of buckets.
+mod kv_watch;
 /// Sockets: what clients may do wrong, and how serving ends.
 mod listen;
 /// Services that are called for notifications.
