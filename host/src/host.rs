@@ -21,19 +21,19 @@ use tokio_util::task::TaskTracker;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::background::Background;
 use crate::body::{Body, BodyError};
 use crate::capability::Capability;
 use crate::config::{Config, DatabaseConfig};
 use crate::database::{Address, AddressError};
 use crate::drain::{self, Serving};
 use crate::engine::{self, EngineError};
-use crate::background::Background;
-use crate::listen::Listeners;
-use crate::watch::Watchers;
-use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
 use crate::kv::{BucketConfig, KvError, KvStorage, Stores};
+use crate::listen::Listeners;
+use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
 use crate::request::provide;
 use crate::request::{self, Peer, RequestState};
+use crate::watch::Watchers;
 
 thread_local! {
     /// Which core's share of pools this thread uses.

@@ -56,8 +56,8 @@ pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
 pub use manifest::{
-    BucketNeeds, Build, ByteSize, Feature, Grants, Language, Limits, Listen, Manifest, ManifestError, Migrations, Route,
-    Sql, Watch,
+    BucketNeeds, Build, ByteSize, Feature, Grants, Language, Limits, Listen, Manifest, ManifestError,
+    Migrations, Route, Sql, Watch,
 };
 pub use release::{
     Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,

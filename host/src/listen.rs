@@ -13,8 +13,8 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::{AsyncMessage, Client};
 
-use crate::bindings::exports::wharf::platform::pg_listener::Notification;
 use crate::background::Background;
+use crate::bindings::exports::wharf::platform::pg_listener::Notification;
 use crate::config::Config;
 use crate::database::{AbortOnDrop, Address, ConnectError, Driver, Opened};
 use crate::error::chain;

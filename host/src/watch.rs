@@ -21,7 +21,9 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// All that a host watches, by service and bucket; a task ends when its sender is dropped.
 #[derive(Default)]
-pub(crate) struct Watchers(Mutex<BTreeMap<(String, String), watch::Sender<Arc<Release>>>>);
+pub(crate) struct Watchers(Mutex<Tasks>);
+
+type Tasks = BTreeMap<(String, String), watch::Sender<Arc<Release>>>;
 
 impl Watchers {
     /// Makes the release that `routes` has for a service the one that is called.
@@ -88,8 +90,12 @@ impl Watcher {
                         return;
                     }
                     release = self.current.borrow_and_update().clone();
-                    inbox.set_prefixes(self.prefixes());
-                    inbox.watching(false);
+                    let (before, now) = (inbox.prefixes(), self.prefixes());
+                    let known = |prefix: &String| before.iter().any(|before| prefix.starts_with(before));
+                    // What changed under a prefix that nobody watched was not told.
+                    let gap = !now.iter().all(known);
+                    inbox.set_prefixes(now);
+                    inbox.watching(gap);
                     continue;
                 }
                 word = inbox.next() => word,

@@ -62,9 +62,8 @@ async fn cost(host: &Host, what: &str, bucket: &str) -> Result<Cost> {
     let (mut cpu, mut wall) = (Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES));
     for _ in 0..=SAMPLES {
         let (one, many) = (call(host, what, bucket, 1).await?, call(host, what, bucket, MANY + 1).await?);
-        let each = |one: Duration, many: Duration| {
-            (many.as_secs_f64() - one.as_secs_f64()) * 1e6 / f64::from(MANY)
-        };
+        let each =
+            |one: Duration, many: Duration| (many.as_secs_f64() - one.as_secs_f64()) * 1e6 / f64::from(MANY);
         cpu.push(each(one.0, many.0));
         wall.push(each(one.1, many.1));
     }

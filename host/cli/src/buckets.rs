@@ -88,7 +88,7 @@ fn limits(text: &str) -> Result<(String, Limits), String> {
     let mut limits = Limits::default();
     for part in rest.split(',') {
         let (name, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is no `name=value`"))?;
-        let number = || value.parse().map_err(|_| format!("`{name}` is `{value}`: write a whole number"));
+        let number = || value.parse().map_err(|_told| format!("`{name}` is `{value}`: write a whole number"));
         let size = || value.parse().map_err(|error| format!("`{name}`: {error}"));
         match name {
             "entries" => limits.entries = Some(number()?),

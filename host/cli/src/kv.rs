@@ -1,5 +1,6 @@
 //! `wharf kv`: looks into buckets and changes them, on the store itself or through the host that has it open.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -214,7 +215,7 @@ async fn list(access: &Access, bucket: &str, prefix: String, limit: u64, json: b
                 let KvEntry { key, version, expires_at, .. } = entry;
                 line(&serde_json::json!({"key": key, "version": version, "expires_at": expires_at}))?;
             } else {
-                output::result(entry.key);
+                output::result(shown(&entry.key));
             }
         }
         if next.is_none() {
@@ -267,7 +268,8 @@ async fn import(
 ) -> Result<()> {
     let input: Box<dyn BufRead> = match file {
         Some(path) => {
-            let file = std::fs::File::open(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+            let file =
+                std::fs::File::open(path).with_context(|| format!("failed to read `{}`", path.display()))?;
             Box::new(BufReader::new(file))
         }
         None => Box::new(io::stdin().lock()),
@@ -287,7 +289,9 @@ async fn import(
             .with_context(|| format!("line {number} is no entry; {stored} were stored before it"))?;
         bytes += entry.value.len();
         entries.push(entry);
-        if entries.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) || bytes > 4 << 20 {
+        // One by one where each has to be looked at: fewer fit into the time of one command.
+        let most = if if_absent { PAGE / 10 } else { PAGE };
+        if entries.len() >= usize::try_from(most).unwrap_or(usize::MAX) || bytes > 4 << 20 {
             let before = stored;
             stored += put(std::mem::take(&mut entries))
                 .await
@@ -296,7 +300,8 @@ async fn import(
         }
     }
     let before = stored;
-    stored += put(entries).await.with_context(|| format!("failed at the end; at least {before} were stored"))?;
+    stored +=
+        put(entries).await.with_context(|| format!("failed at the end; at least {before} were stored"))?;
     report(json, "stored", stored)
 }
 
@@ -317,6 +322,12 @@ fn changed(answer: KvAnswer) -> Result<u64> {
 
 fn unexpected(answer: &KvAnswer) -> anyhow::Error {
     anyhow!("the running host answered something else than was asked; is it of another version? ({answer:?})")
+}
+
+/// A key without what a terminal would take for a command.
+fn shown(key: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    key.chars().map(escaped).collect()
 }
 
 /// One line of JSON.
@@ -351,17 +362,28 @@ fn span(text: &str) -> Result<Duration, String> {
     found.ok_or_else(|| format!("`{text}` is no span of time: write it like 30s, 10m or 7d"))
 }
 
-/// Takes commands beside a folder of buckets that this process has open.
-pub(crate) fn serve(host: &wharf_host::Host) -> Option<kv::KvSocket> {
-    let KvStorage::Folder(folder) = &host.config().kv else { return None };
-    match kv::serve(host.stores().clone(), folder) {
+/// Takes commands beside each folder of buckets that this process has open.
+pub(crate) fn serve(host: &wharf_host::Host) -> Vec<kv::KvSocket> {
+    let config = host.config();
+    let others = config.buckets.values().filter_map(|bucket| bucket.storage.as_ref());
+    let folders: BTreeSet<&Path> = std::iter::once(&config.kv)
+        .chain(others)
+        .filter_map(|storage| match storage {
+            KvStorage::Folder(folder) => Some(folder.as_path()),
+            _ => None,
+        })
+        .collect();
+    let socket = |folder: &Path| match kv::serve(host.stores().clone(), folder) {
         Ok(socket) => Some(socket),
         Err(error) => {
-            let why = chain(&error);
-            output::warning(format!("`wharf kv` cannot reach the buckets while this host runs: {why}"));
+            let (why, folder) = (chain(&error), folder.display());
+            output::warning(format!(
+                "`wharf kv` cannot reach the buckets of `{folder}` while this host runs: {why}"
+            ));
             None
         }
-    }
+    };
+    folders.into_iter().filter_map(socket).collect()
 }
 
 #[cfg(test)]
@@ -369,9 +391,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_have_units() {
+    fn spans_have_units_and_keys_no_control_characters() {
         assert_eq!(span("10m"), Ok(Duration::from_secs(600)));
         assert_eq!(span("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(shown("a\u{1b}]0;x\nb"), "a\\u{1b}]0;x\\nb");
         assert!(span("0s").is_err() && span("10").is_err() && span("soon").is_err());
     }
 }

@@ -8,8 +8,8 @@ use wharf_control::{Project, ProjectError};
 use wharf_host::kv::KvStorage;
 
 use crate::databases;
-use crate::kv;
 use crate::hosting::{self, Hosting, Signals};
+use crate::kv;
 use crate::output;
 
 /// Serve components until SIGTERM or Ctrl-C, then drain

@@ -134,8 +134,7 @@ async fn done(stores: &Stores, command: KvCommand) -> Result<KvAnswer, kv::Error
         }
         KvCommand::Put { bucket, entries, if_absent } => {
             let bucket = stores.bucket(&bucket);
-            let condition = if if_absent { Condition::IfAbsent } else { Condition::Always };
-            let mut changed = 0;
+            let (mut changed, mut items) = (0, Vec::new());
             for entry in entries {
                 let ttl_ms = match entry.expires_at.map(|at| at.saturating_sub(now())) {
                     // It has expired on its way here.
@@ -143,8 +142,14 @@ async fn done(stores: &Stores, command: KvCommand) -> Result<KvAnswer, kv::Error
                     ttl => ttl,
                 };
                 let item = PutItem { key: entry.key, value: entry.value, ttl_ms };
-                changed += u64::from(bucket.put(item, condition).await?.is_some());
+                if if_absent {
+                    changed += u64::from(bucket.put(item, Condition::IfAbsent).await?.is_some());
+                } else {
+                    changed += 1;
+                    items.push(item);
+                }
             }
+            bucket.put_many(items).await?;
             KvAnswer::Changed(changed)
         }
         KvCommand::Delete { bucket, keys } => {

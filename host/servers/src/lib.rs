@@ -158,7 +158,10 @@ fn spawn(kind: Kind, address: SocketAddr, folder: &TempDir) -> io::Result<(Child
     let stdout = guard.stdout.take().ok_or_else(|| io::Error::other("the shell has no output"))?;
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line)?;
-    let pid = line.trim().parse().map_err(|_| io::Error::other("the shell did not say what it started"))?;
+    let pid = line
+        .trim()
+        .parse()
+        .map_err(|_no_number| io::Error::other("the shell did not say what it started"))?;
     Ok((guard, Pid::from_raw(pid)))
 }
 
@@ -167,6 +170,12 @@ fn program(names: &[&str]) -> io::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> =
         std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]).collect();
-    let found = names.iter().find_map(|name| folders.iter().map(|f| f.join(name)).find(|file| file.is_file()));
-    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no {}: run `make setup`", names[0])))
+    let found =
+        names.iter().find_map(|name| folders.iter().map(|f| f.join(name)).find(|file| file.is_file()));
+    found.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("there is no {}: run `make setup`", names.join(" or ")),
+        )
+    })
 }

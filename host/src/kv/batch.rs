@@ -15,6 +15,24 @@ pub(super) struct Stored {
 
 impl Stored {
     pub(super) fn is_live(&self, now: u64) -> bool {
+        self.mark().is_live(now)
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { version: self.version, expires_at: self.expires_at }
+    }
+}
+
+/// What conditions look at: an entry without its value, which may be large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) version: u64,
+    /// Unix time in milliseconds.
+    pub(super) expires_at: Option<u64>,
+}
+
+impl Mark {
+    fn is_live(self, now: u64) -> bool {
         self.expires_at.is_none_or(|at| at > now)
     }
 }
@@ -45,17 +63,19 @@ pub(super) struct Applied {
 pub(super) type Writes = HashMap<String, Option<Stored>>;
 
 impl Batch {
-    /// Works out what to write at `now` as `version`, reading rows through `read`. Nothing is changed
+    /// Works out what to write at `now` as `version`, looking at rows through `look` and reading values through `read`. Nothing is changed
     /// before all of it is known: an error, or a check that does not hold (none), leaves no trace.
     pub(super) fn plan(
         self,
         now: u64,
         version: u64,
+        look: impl Fn(&str) -> Result<Option<Mark>, Error>,
         read: impl Fn(&str) -> Result<Option<Stored>, Error>,
     ) -> Result<Option<(Writes, Applied)>, Error> {
         let live = |key: &str| read(key).map(|row| row.filter(|stored| stored.is_live(now)));
         for check in &self.checks {
-            if !holds(&check.condition, live(&check.key)?.as_ref()) {
+            let mark = look(&check.key)?.filter(|mark| mark.is_live(now));
+            if !holds(&check.condition, mark) {
                 return Ok(None);
             }
         }
@@ -88,12 +108,12 @@ impl Batch {
     }
 }
 
-fn holds(condition: &Condition, current: Option<&Stored>) -> bool {
+fn holds(condition: &Condition, current: Option<Mark>) -> bool {
     match condition {
         Condition::Always => true,
         Condition::IfAbsent => current.is_none(),
         Condition::IfPresent => current.is_some(),
-        Condition::IfVersion(version) => current.is_some_and(|stored| stored.version == *version),
+        Condition::IfVersion(version) => current.is_some_and(|mark| mark.version == *version),
     }
 }
 
@@ -132,11 +152,21 @@ pub(super) fn too_many_bytes() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Applied, Batch, Change, Stored};
+    use super::{Applied, Batch, Change, Stored, Writes};
     use crate::bindings::wharf::platform::kv::{Check, Condition, Error};
 
     fn increment(delta: i64) -> Change {
         Change::Increment { key: "n".into(), delta, initial: 10, ttl_ms: Some(5) }
+    }
+
+    /// Where every key holds this.
+    fn planned(
+        batch: Batch,
+        now: u64,
+        version: u64,
+        row: Option<&Stored>,
+    ) -> Result<Option<(Writes, Applied)>, Error> {
+        batch.plan(now, version, |_| Ok(row.map(Stored::mark)), |_| Ok(row.cloned()))
     }
 
     fn stored(value: &str) -> Stored {
@@ -146,7 +176,7 @@ mod tests {
     #[test]
     fn increments_of_one_batch_see_each_other() {
         let batch = Batch { checks: vec![], changes: vec![increment(1), increment(2)] };
-        let (writes, applied) = batch.plan(100, 7, |_| Ok(None)).unwrap().unwrap();
+        let (writes, applied) = planned(batch, 100, 7, None).unwrap().unwrap();
         assert_eq!(applied, Applied { version: 7, sums: vec![11, 13] });
         assert_eq!(writes["n"], Some(Stored { value: b"13".into(), version: 7, expires_at: Some(105) }));
     }
@@ -155,7 +185,7 @@ mod tests {
     fn a_present_number_keeps_its_expiry_and_an_expired_one_is_absent() {
         let plan = |now| {
             let batch = Batch { checks: vec![], changes: vec![increment(1)] };
-            batch.plan(now, 7, |_| Ok(Some(stored("41")))).unwrap().unwrap().0["n"].clone().unwrap()
+            planned(batch, now, 7, Some(&stored("41"))).unwrap().unwrap().0["n"].clone().unwrap()
         };
         assert_eq!((plan(199).value, plan(199).expires_at), (b"42".to_vec(), Some(200)));
         assert_eq!((plan(200).value, plan(200).expires_at), (b"11".to_vec(), Some(205)));
@@ -165,7 +195,7 @@ mod tests {
     fn overflow_and_text_are_errors() {
         for value in ["9223372036854775807", "a lot", ""] {
             let batch = Batch { checks: vec![], changes: vec![increment(1)] };
-            let result = batch.plan(0, 1, |_| Ok(Some(stored(value))));
+            let result = planned(batch, 0, 1, Some(&stored(value)));
             assert!(matches!(result, Err(Error::InvalidArgument(_))), "{value}");
         }
     }
@@ -182,7 +212,7 @@ mod tests {
         for (condition, holds) in cases {
             let checks = vec![Check { key: "n".into(), condition }];
             let batch = Batch { checks, changes: vec![Change::Delete("n".into())] };
-            let plan = batch.plan(0, 2, |_| Ok(Some(stored("x")))).unwrap();
+            let plan = planned(batch, 0, 2, Some(&stored("x"))).unwrap();
             assert_eq!(plan.is_some(), holds, "{condition:?}");
         }
     }

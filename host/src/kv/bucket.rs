@@ -133,8 +133,7 @@ impl Bucket {
         initial: i64,
         ttl_ms: Option<u64>,
     ) -> Result<i64, Error> {
-        let change =
-            Change::Increment { key: item.key, delta: item.delta, initial, ttl_ms: ttl(ttl_ms) };
+        let change = Change::Increment { key: item.key, delta: item.delta, initial, ttl_ms: ttl(ttl_ms) };
         let sum = self.apply(Vec::new(), vec![change]).await?.and_then(|a| a.sums.first().copied());
         sum.ok_or_else(|| Error::Other("the store gave no sum".to_owned()))
     }

@@ -6,6 +6,7 @@
 
 mod file;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
@@ -15,14 +16,14 @@ use std::thread::JoinHandle;
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use redb::{
-    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition, TableError,
-    WriteTransaction,
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+    TableError, WriteTransaction,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::chain;
 
-use super::batch::{Applied, Batch, Stored, charge};
+use super::batch::{Applied, Batch, Mark, Stored, Writes, charge};
 use super::inbox::{Feeds, SWEEP};
 use super::range::Range;
 use super::store::{Answer, Settings, Store, Usage};
@@ -45,6 +46,8 @@ type Entries = ReadOnlyTable<(&'static str, &'static str), Row<'static>>;
 /// Batches that wait for the writer before callers wait, and that share one commit.
 const QUEUE: usize = 1_024;
 const MOST_TOGETHER: usize = 256;
+/// The same when a watcher or a scan asks for it.
+const SWEPT_ON_REQUEST: usize = 10_000;
 /// What a full disk is called.
 const FULL: &str = "the disk of the key-value store is full";
 /// Expired entries that one commit clears away, or twice as many as it writes: none pile up.
@@ -98,13 +101,12 @@ impl Embedded {
         Ok(Self { file, writer: Some(writer), feeds, thread: Some(thread) })
     }
 
-    /// After a read that failed: the writer looks whether the file has to be opened again.
-    fn wake(&self, error: Error) -> Error {
+    /// Lets the writer clear away what has expired, and open the file again if it has to be.
+    fn wake(&self) {
         if let Some(writer) = &self.writer {
             let (reply, _nobody) = oneshot::channel();
             let _full_is_awake = writer.try_send(Job { work: None, reply });
         }
-        error
     }
 
     fn entries(&self) -> Result<Option<Entries>, Error> {
@@ -159,11 +161,20 @@ impl Embedded {
             Bound::Unbounded => Bound::Excluded((behind.as_str(), "")),
             bound => bound.as_ref().map(|key| (bucket, key.as_str())),
         };
+        let (now, passed) = (now(), Cell::new(0));
         let rows = entries.range::<(&str, &str)>((from, to)).map_err(unavailable)?.map(|row| {
             let (key, row) = row.map_err(unavailable)?;
-            Ok((key.value().1.to_owned(), stored(row.value())))
+            let (version, expires_at, value) = row.value();
+            let live = expires_at.is_none_or(|at| at > now);
+            passed.set(passed.get() + usize::from(!live));
+            let value = if live && !range.keys_only { value.to_vec() } else { Vec::new() };
+            Ok((key.value().1.to_owned(), Stored { value, version, expires_at }))
         });
-        if range.reverse { range.collect(now(), rows.rev()) } else { range.collect(now(), rows) }
+        let found = if range.reverse { range.collect(now, rows.rev()) } else { range.collect(now, rows) };
+        if passed.get() > LEAST_SWEPT {
+            self.wake();
+        }
+        found
     }
 
     async fn write(&self, work: Option<(Arc<Settings>, Batch)>) -> Result<Option<Applied>, Error> {
@@ -171,7 +182,8 @@ impl Embedded {
         let stopped = || Error::Unavailable("the key-value store has stopped".to_owned());
         let writer = self.writer.clone().ok_or_else(stopped)?;
         writer.send(Job { work, reply }).await.map_err(|_closed| stopped())?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        let unknown = || Error::ConnectionLost("the key-value store's writer ended".to_owned());
+        answer.await.unwrap_or_else(|_| Err(unknown()))
     }
 }
 
@@ -194,11 +206,11 @@ impl Store for Embedded {
         keys: &'a [String],
         most: usize,
     ) -> Answer<'a, Vec<Option<Stored>>> {
-        ready(self.get(&bucket.name, keys, most).map_err(|error| self.wake(error))).boxed()
+        ready(self.get(&bucket.name, keys, most).inspect_err(|_| self.wake())).boxed()
     }
 
     fn scan<'a>(&'a self, bucket: &'a Arc<Settings>, range: &'a Range) -> Answer<'a, Vec<(String, Stored)>> {
-        ready(self.scan(&bucket.name, range).map_err(|error| self.wake(error))).boxed()
+        ready(self.scan(&bucket.name, range).inspect_err(|_| self.wake())).boxed()
     }
 
     fn apply<'a>(&'a self, bucket: &'a Arc<Settings>, batch: Batch) -> Answer<'a, Option<Applied>> {
@@ -300,6 +312,7 @@ fn write_all(file: &File, feeds: &Feeds, mut jobs: mpsc::Receiver<Job>) {
                 tracing::error!(?error, "the key-value store did not commit; opening it again");
                 file.reopen();
                 let error = told(settled(file, error, &before));
+                feeds.missed();
                 replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
             }
         }
@@ -339,7 +352,8 @@ fn commit(
     let mut results = Vec::with_capacity(batches.len());
     // First: what has expired takes no room.
     let changes = |work: &Option<(Arc<Settings>, Batch)>| work.as_ref().map_or(0, |(_, b)| b.changes.len());
-    let most = LEAST_SWEPT.max(2 * batches.iter().map(changes).sum::<usize>());
+    let asked = if batches.iter().any(Option::is_none) { SWEPT_ON_REQUEST } else { LEAST_SWEPT };
+    let most = asked.max(2 * batches.iter().map(changes).sum::<usize>());
     writer.sweep(most)?;
     for work in batches {
         let result = match work {
@@ -387,21 +401,33 @@ impl<'t> Tables<'t> {
 
     fn apply(&mut self, bucket: &Settings, batch: Batch) -> Result<Option<Applied>, Error> {
         let last = self.counters.get("version").map_err(unavailable)?.map_or(0, |row| row.value());
-        let planned = batch.plan(self.now, last + 1, |key| read(&self.entries, &bucket.name, key))?;
+        let look = |key: &str| {
+            let row = self.entries.get((bucket.name.as_str(), key)).map_err(unavailable)?;
+            Ok(row.map(|row| Mark { version: row.value().0, expires_at: row.value().1 }))
+        };
+        let planned = batch.plan(self.now, last + 1, look, |key| read(&self.entries, &bucket.name, key))?;
         let Some((writes, applied)) = planned else { return Ok(None) };
-        let before = self.usage(&bucket.name)?;
-        let mut after = before;
-        for (key, write) in &writes {
-            let old = self.entries.get((bucket.name.as_str(), key.as_str())).map_err(unavailable)?;
-            let old = old.map(|row| Usage::of(key, row.value().2));
-            after = after.replace(old, write.as_ref().map(|new| Usage::of(key, &new.value)));
+        if self.check_quota(bucket, &writes).is_err() {
+            // What has expired takes no room.
+            self.sweep(usize::MAX)?;
+            self.check_quota(bucket, &writes)?;
         }
-        bucket.quota.check(before, after)?;
         for (key, write) in writes {
             self.write(&bucket.name, key, write)?;
         }
         self.counters.insert("version", last + 1).map_err(unavailable)?;
         Ok(Some(applied))
+    }
+
+    fn check_quota(&mut self, bucket: &Settings, writes: &Writes) -> Result<(), Error> {
+        let before = self.usage(&bucket.name)?;
+        let mut after = before;
+        for (key, write) in writes {
+            let old = self.entries.get((bucket.name.as_str(), key.as_str())).map_err(unavailable)?;
+            let old = old.map(|row| Usage::of(key, row.value().2));
+            after = after.replace(old, write.as_ref().map(|new| Usage::of(key, &new.value)));
+        }
+        bucket.quota.check(before, after)
     }
 
     fn usage(&mut self, bucket: &str) -> Result<Usage, Error> {

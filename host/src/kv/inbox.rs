@@ -32,13 +32,16 @@ pub(crate) struct Inbox {
 #[derive(Debug, Default)]
 struct Waiting {
     prefixes: Vec<String>,
-    /// To be told before any key.
+    /// To be told before any key, but not before `rest`.
     watching: Option<bool>,
+    rest: Option<Instant>,
+    /// How often telling it failed.
+    failures: u32,
     order: VecDeque<String>,
     keys: BTreeSet<String>,
-    /// Keys and the beginning (none) that are told again, and how often that failed.
-    again: BTreeMap<Instant, Word>,
-    failures: BTreeMap<Option<String>, u32>,
+    /// Keys that were not taken: when they are told again, and how often that failed.
+    failing: BTreeMap<String, (Instant, u32)>,
+    due: BTreeSet<(Instant, String)>,
 }
 
 impl Inbox {
@@ -46,6 +49,10 @@ impl Inbox {
     pub(crate) fn new(prefixes: Vec<String>) -> Self {
         let waiting = Waiting { prefixes, ..Waiting::default() };
         Self { waiting: Mutex::new(waiting), woken: Notify::new() }
+    }
+
+    pub(crate) fn prefixes(&self) -> Vec<String> {
+        self.waiting().prefixes.clone()
     }
 
     /// Watches other prefixes from now on.
@@ -67,8 +74,12 @@ impl Inbox {
         if !waiting.prefixes.iter().any(|prefix| key.starts_with(prefix)) || waiting.keys.contains(key) {
             return;
         }
+        // What was not taken has its time: it is told with what it holds then.
+        if waiting.failing.get(key).is_some_and(|(due, _)| waiting.due.contains(&(*due, key.to_owned()))) {
+            return;
+        }
         if waiting.keys.len() >= MOST_KEYS {
-            waiting.watching = Some(true);
+            waiting.overflow();
         } else {
             waiting.keys.insert(key.to_owned());
             waiting.order.push_back(key.to_owned());
@@ -80,25 +91,34 @@ impl Inbox {
     /// The watcher did not take this: it is told again later.
     pub(crate) fn failed(&self, word: Word) {
         let mut waiting = self.waiting();
-        let failures = waiting.failures.entry(name(&word)).or_default();
-        let rest = (FIRST_REST * 2_u32.saturating_pow(*failures)).min(LONGEST_REST);
-        *failures = failures.saturating_add(1).min(16);
-        if waiting.again.len() >= MOST_KEYS {
-            waiting.watching = Some(true);
-            return;
+        match word {
+            Word::Watching(gap) => {
+                waiting.watching = Some(gap || waiting.watching == Some(true));
+                waiting.rest = Some(Instant::now() + rest(waiting.failures));
+                waiting.failures = waiting.failures.saturating_add(1);
+            }
+            Word::Key(key) => {
+                let failures = waiting.failing.get(&key).map_or(0, |(_, failures)| *failures);
+                if failures == 0 && waiting.failing.len() >= MOST_KEYS {
+                    return waiting.overflow();
+                }
+                let due = Instant::now() + rest(failures);
+                waiting.failing.insert(key.clone(), (due, failures.saturating_add(1)));
+                waiting.due.insert((due, key));
+            }
         }
-        let mut at = Instant::now() + rest;
-        while waiting.again.contains_key(&at) {
-            at += Duration::from_nanos(1);
-        }
-        waiting.again.insert(at, word);
     }
 
     /// The watcher took this.
     pub(crate) fn took(&self, word: &Word) {
         let mut waiting = self.waiting();
-        if !waiting.failures.is_empty() {
-            waiting.failures.remove(&name(word));
+        match word {
+            Word::Watching(_) => (waiting.failures, waiting.rest) = (0, None),
+            Word::Key(key) => {
+                if let Some((due, _)) = waiting.failing.remove(key) {
+                    waiting.due.remove(&(due, key.clone()));
+                }
+            }
         }
     }
 
@@ -125,25 +145,37 @@ impl Inbox {
     }
 }
 
-/// What a failure is counted for.
-fn name(word: &Word) -> Option<String> {
-    match word {
-        Word::Watching(_) => None,
-        Word::Key(key) => Some(key.clone()),
-    }
+/// How long to wait after so many failures.
+fn rest(failures: u32) -> Duration {
+    (FIRST_REST * 2_u32.saturating_pow(failures.min(16))).min(LONGEST_REST)
 }
 
 impl Waiting {
+    /// More than can wait: the gap stands for all of it.
+    fn overflow(&mut self) {
+        self.order.clear();
+        self.keys.clear();
+        self.failing.clear();
+        self.due.clear();
+        self.watching = Some(true);
+        // A watcher that fails and falls behind is not called without end.
+        self.rest = self.rest.max(Some(Instant::now() + FIRST_REST));
+    }
+
     /// What is to be told now, or when something is.
     fn next(&mut self, now: Instant) -> Result<Word, Option<Instant>> {
-        if let Some(gap) = self.watching.take() {
+        if let Some(gap) = self.watching {
+            if let Some(rest) = self.rest.filter(|rest| *rest > now) {
+                return Err(Some(rest));
+            }
+            self.watching = None;
             return Ok(Word::Watching(gap));
         }
-        let due = self.again.first_key_value().map(|(at, _)| *at);
-        if due.is_some_and(|at| at <= now)
-            && let Some((_, word)) = self.again.pop_first()
+        let due = self.due.first().map(|(due, _)| *due);
+        if due.is_some_and(|due| due <= now)
+            && let Some((_, key)) = self.due.pop_first()
         {
-            return Ok(word);
+            return Ok(Word::Key(key));
         }
         if let Some(key) = self.order.pop_front() {
             self.keys.remove(&key);
@@ -168,6 +200,12 @@ impl Feeds {
         inboxes.push(Arc::downgrade(inbox));
     }
 
+    /// Changes may have happened that nobody was told of.
+    pub(super) fn missed(&self) {
+        let feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.values().flatten().filter_map(Weak::upgrade).for_each(|inbox| inbox.watching(true));
+    }
+
     pub(super) fn tell<K: AsRef<str>>(&self, bucket: &str, keys: &[K]) {
         if keys.is_empty() {
             return;
@@ -182,7 +220,7 @@ impl Feeds {
 
 #[cfg(test)]
 mod tests {
-    use super::{Inbox, MOST_KEYS, Word};
+    use super::{Duration, Inbox, Instant, MOST_KEYS, Word};
 
     fn key(key: &str) -> Word {
         Word::Key(key.to_owned())
@@ -215,5 +253,26 @@ mod tests {
         inbox.watching(true);
         inbox.watching(false);
         assert_eq!(inbox.next().await, Word::Watching(true), "a gap is not forgotten");
+        let left = tokio::time::timeout(Duration::from_millis(50), inbox.next()).await;
+        assert!(left.is_err(), "the gap stands for the keys: {left:?}");
+    }
+
+    #[tokio::test]
+    async fn a_watcher_that_takes_nothing_is_told_ever_more_slowly_and_costs_no_memory() {
+        let inbox = Inbox::new(vec![String::new()]);
+        inbox.watching(true);
+        let (begun, mut told) = (Instant::now(), 0);
+        while begun.elapsed() < Duration::from_millis(500) {
+            for n in 0..1_000 {
+                inbox.changed(&format!("{told}/{n}"));
+            }
+            if let Ok(word) = tokio::time::timeout(Duration::from_millis(5), inbox.next()).await {
+                inbox.failed(word);
+                told += 1;
+            }
+        }
+        assert!(told < 10, "told {told} times");
+        let waiting = inbox.waiting();
+        assert!(waiting.keys.len() <= MOST_KEYS && waiting.failing.len() <= MOST_KEYS);
     }
 }

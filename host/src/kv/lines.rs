@@ -30,7 +30,7 @@ impl<C> Line<C> {
     /// on this one is nobody's.
     pub(super) async fn wait<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match tokio::time::timeout(OPERATION, answer).await {
-            Ok(Err(error @ (Error::ConnectionLost(_) | Error::Unavailable(_)))) => {
+            Ok(Err(error @ (Error::ConnectionLost(_) | Error::Unavailable(_) | Error::Timeout))) => {
                 self.break_off();
                 Err(error)
             }
@@ -44,7 +44,9 @@ impl<C> Line<C> {
 }
 
 /// One line per core, and one for what runs beside them.
-pub(super) struct Lines<C>(Box<[Mutex<Option<Arc<Line<C>>>>]>);
+pub(super) struct Lines<C>(Box<[Slot<C>]>);
+
+type Slot<C> = Mutex<Option<Arc<Line<C>>>>;
 
 impl<C> Lines<C> {
     pub(super) fn new(cores: usize) -> Self {
@@ -57,19 +59,16 @@ impl<C> Lines<C> {
         connect: impl Future<Output = Result<C, Error>>,
     ) -> Result<Arc<Line<C>>, Error> {
         let late = || Error::Unavailable("the server of the bucket did not answer in time".to_owned());
-        let connected = async {
-            let index = core().min(self.0.len().saturating_sub(1));
-            let Some(slot) = self.0.get(index) else { return Err(late()) };
-            let mut slot = slot.lock().await;
-            match &*slot {
-                Some(line) if !line.broken.load(Ordering::Relaxed) => Ok(line.clone()),
-                _ => {
-                    let line = Arc::new(Line { connection: connect.await?, broken: AtomicBool::new(false) });
-                    *slot = Some(line.clone());
-                    Ok(line)
-                }
-            }
-        };
-        tokio::time::timeout(CONNECT, connected).await.unwrap_or_else(|_| Err(late()))
+        let index = core().min(self.0.len().saturating_sub(1));
+        let Some(slot) = self.0.get(index) else { return Err(late()) };
+        let mut slot = tokio::time::timeout(CONNECT, slot.lock()).await.map_err(|_late| late())?;
+        if let Some(line) = slot.as_ref().filter(|line| !line.broken.load(Ordering::Relaxed)) {
+            return Ok(line.clone());
+        }
+        // Its time begins now: whoever waited long for others' attempts has as much as they had.
+        let connection = tokio::time::timeout(CONNECT, connect).await.map_err(|_late| late())??;
+        let line = Arc::new(Line { connection, broken: AtomicBool::new(false) });
+        *slot = Some(line.clone());
+        Ok(line)
     }
 }

@@ -50,11 +50,19 @@ impl Memory {
     }
 
     fn scan(&self, bucket: &str, range: &Range) -> Result<Vec<(String, Stored)>, Error> {
-        let buckets = self.lock();
-        let Some(rows) = buckets.by_name.get(bucket) else { return Ok(Vec::new()) };
+        let mut buckets = self.lock();
+        let Some(rows) = buckets.by_name.get_mut(bucket) else { return Ok(Vec::new()) };
+        // Once: no other scan walks over them again.
+        let expired = rows.sweep(now(), usize::MAX);
+        self.feeds.tell(bucket, &expired);
         let rows = rows.entries.range((range.from.clone(), range.to.clone()));
-        let rows = rows.map(|(key, stored)| Ok((key.clone(), stored.clone())));
-        if range.reverse { range.collect(now(), rows.rev()) } else { range.collect(now(), rows) }
+        let now = now();
+        let rows = rows.map(|(key, stored)| {
+            let wanted = stored.is_live(now) && !range.keys_only;
+            let value = if wanted { stored.value.clone() } else { Vec::new() };
+            Ok((key.clone(), Stored { value, ..*stored }))
+        });
+        if range.reverse { range.collect(now, rows.rev()) } else { range.collect(now, rows) }
     }
 
     fn apply(&self, bucket: &Settings, batch: Batch) -> Result<Option<Applied>, Error> {
@@ -134,13 +142,30 @@ impl Rows {
         version: u64,
         changed: &mut Vec<String>,
     ) -> Result<Option<Applied>, Error> {
-        let planned = batch.plan(now, version, |key| Ok(self.entries.get(key).cloned()))?;
+        let planned = batch.plan(
+            now,
+            version,
+            |key| Ok(self.entries.get(key).map(Stored::mark)),
+            |key| Ok(self.entries.get(key).cloned()),
+        )?;
         let Some((writes, applied)) = planned else { return Ok(None) };
         let after = writes.iter().fold(self.usage, |usage, (key, write)| {
             let size = |stored: &Stored| Usage::of(key, &stored.value);
             usage.replace(self.entries.get(key).map(size), write.as_ref().map(size))
         });
-        bucket.quota.check(self.usage, after)?;
+        if bucket.quota.check(self.usage, after).is_err() {
+            // What has expired takes no room. What is written again counts as it did.
+            let (before, kept) = (self.usage, |key: &String| writes.contains_key(key));
+            let expired: Vec<String> = self.expired(now).filter(|key| !kept(key)).collect();
+            expired.iter().for_each(|key| self.write(key, None));
+            changed.extend(expired);
+            let freed = |before: u64, left: u64, after: u64| after.saturating_sub(before - left);
+            let after = Usage {
+                entries: freed(before.entries, self.usage.entries, after.entries),
+                bytes: freed(before.bytes, self.usage.bytes, after.bytes),
+            };
+            bucket.quota.check(self.usage, after)?;
+        }
         for (key, write) in writes {
             self.write(&key, write);
             changed.push(key);
@@ -164,6 +189,10 @@ impl Rows {
             self.expiries.remove(&(at, key.to_owned()));
         }
         self.usage = self.usage.replace(before.map(|stored| Usage::of(key, &stored.value)), after);
+    }
+
+    fn expired(&self, now: u64) -> impl Iterator<Item = String> {
+        self.expiries.iter().take_while(move |(at, _)| *at <= now).map(|(_, key)| key.clone())
     }
 
     /// Lets expired entries go, the oldest first, and gives their keys.

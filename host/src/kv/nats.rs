@@ -37,8 +37,8 @@ use tokio::time::Instant;
 use super::batch::{Applied, Batch, Change, Stored, charge};
 use super::lines::{Line, Lines};
 use super::range::Range;
-use super::store::{Answer, KvError, Settings, Store};
-use super::{Error, Features, Inbox, now};
+use super::store::{Answer, KvError, Settings, Store, Usage, settings};
+use super::{BucketConfig, Error, Features, Inbox, now};
 use address::Address;
 use link::{Intent, Link, Refusal};
 use litter::Litter;
@@ -216,6 +216,37 @@ impl Store for Nats {
                 tracing::debug!(?error, bucket = bucket.name, "what is gone was not cleared away");
             }
             Ok(applied)
+        }
+        .boxed()
+    }
+
+    fn buckets(&self) -> Answer<'_, Vec<(String, Usage)>> {
+        #[derive(Deserialize)]
+        struct Page {
+            total: usize,
+            /// Null when there are none.
+            streams: Option<Vec<String>>,
+        }
+        async move {
+            let line = self.line().await?;
+            let (mut buckets, mut offset) = (Vec::new(), 0);
+            loop {
+                let asked = json!({ "subject": entry::subjects("*"), "offset": offset });
+                let page: Result<Page, Refusal> = line.api("STREAM.NAMES", &asked, Intent::Read).await?;
+                let Page { total, streams } = page?;
+                let streams = streams.unwrap_or_default();
+                offset += streams.len();
+                for name in streams.iter().filter_map(|stream| entry::bucket(stream)) {
+                    let settings = settings(name, &BucketConfig::default(), false);
+                    let usage = self.usage(&line, &settings).await?;
+                    if usage.entries > 0 {
+                        buckets.push((name.to_owned(), usage));
+                    }
+                }
+                if streams.is_empty() || offset >= total {
+                    return Ok(buckets);
+                }
+            }
         }
         .boxed()
     }

@@ -30,15 +30,24 @@ const SCHEMA: &str = include_str!("postgres/schema.sql");
 const SCHEMA_LOCK: i64 = 0x77_6b_76_31;
 /// Expired entries that one batch clears away, besides twice as many as it changes.
 const LEAST_SWEPT: usize = 64;
-/// The same when a watcher looks for them, and how often it does.
-const SWEPT_FOR_WATCHERS: i32 = 10_000;
+/// The same when nothing else is done: as many as no statement holds too many locks for, again and again.
+const SWEPT_AT_ONCE: i32 = 500;
+/// How often a watcher looks for them.
 const SWEEP: Duration = Duration::from_millis(500);
 
 const APPLY: &str = "select version, sums from wharf_kv.apply_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::numeric, \
      $12::text::numeric, $13)";
 const GET: &str = "select key, version, expires_at, case when sum(octet_length(value)) over () <= $3 then value end \
      from wharf_kv.entries where bucket = $1 and key = any($2) and (expires_at is null or expires_at > wharf_kv.now_1())";
-const SWEEP_SQL: &str = "select from wharf_kv.apply_1($1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, $2)";
+const SWEEP_SQL: &str =
+    "select from wharf_kv.apply_1($1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, $2)";
+/// Whether there are more than one sweep takes.
+const DUE_SQL: &str =
+    "select exists (select from wharf_kv.entries where bucket = $1 and expires_at <= wharf_kv.now_1())";
+/// What a connection must not leave to its role: checks see the latest rows, and nobody waits for what was given up.
+const SESSION: &str = "set default_transaction_isolation = 'read committed'; set statement_timeout = 2500";
+/// How many sweeps make room in a bucket that is full.
+const SWEEPS_FOR_ROOM: usize = 50;
 
 pub(super) struct Postgres {
     address: Address,
@@ -69,13 +78,12 @@ impl Postgres {
     }
 
     async fn connect(&self) -> Result<Connection, Error> {
-        let Opened { client, driver, .. } = self.address.connect().await.map_err(unreachable)?;
+        let Opened { client, driver, .. } =
+            self.address.connect().await.map_err(|error| unreachable(&error))?;
         let driver = tokio::spawn(driver);
-        let connection = Connection {
-            client,
-            statements: Mutex::default(),
-            _driver: AbortOnDrop::new(&driver),
-        };
+        let connection =
+            Connection { client, statements: Mutex::default(), _driver: AbortOnDrop::new(&driver) };
+        connection.client.batch_execute(SESSION).await.map_err(|error| failure(&error, false))?;
         set_up(&connection.client).await.map_err(|error| failure(&error, false))?;
         Ok(connection)
     }
@@ -95,18 +103,35 @@ impl Postgres {
         .await
     }
 
+    /// Clears away what has expired, as far as it goes; false when there is nothing.
+    async fn make_room(&self, bucket: &Settings) -> Result<bool, Error> {
+        for sweeps in 0..SWEEPS_FOR_ROOM {
+            let due = self.query(DUE_SQL, &[&bucket.name], false).await?;
+            if !due.first().is_some_and(|row| row.get(0)) {
+                return Ok(sweeps > 0);
+            }
+            self.query(SWEEP_SQL, &[&bucket.name, &SWEPT_AT_ONCE], false).await?;
+        }
+        Ok(true)
+    }
+
     async fn follow(&self, bucket: &Settings, inbox: &Inbox) -> Result<Infallible, Error> {
         // The other connection has made the schema that the sweeps need.
         drop(self.line().await?);
-        let Opened { client, mut driver, .. } = self.address.connect().await.map_err(unreachable)?;
+        let Opened { client, mut driver, .. } =
+            self.address.connect().await.map_err(|error| unreachable(&error))?;
         let messages = stream::poll_fn(move |context| driver.poll_message(context)).boxed();
         let prefix = format!("{} ", bucket.name);
         let mut listening = Listening { messages, prefix, inbox };
         listening.run(client.batch_execute("listen wharf_kv")).await?;
         inbox.watching(true);
         loop {
-            let parameters: [&(dyn ToSql + Sync); 2] = [&bucket.name, &SWEPT_FOR_WATCHERS];
+            let parameters: [&(dyn ToSql + Sync); 2] = [&bucket.name, &SWEPT_AT_ONCE];
             listening.run(client.execute(SWEEP_SQL, &parameters).map_ok(drop)).await?;
+            let name: [&(dyn ToSql + Sync); 1] = [&bucket.name];
+            if listening.run(client.query_one(DUE_SQL, &name).map_ok(|row| row.get(0))).await? {
+                continue;
+            }
             listening.during(tokio::time::sleep(SWEEP)).await?;
         }
     }
@@ -121,12 +146,12 @@ struct Listening<'a> {
 }
 
 impl Listening<'_> {
-    async fn run(
+    async fn run<T>(
         &mut self,
-        statement: impl Future<Output = Result<(), tokio_postgres::Error>>,
-    ) -> Result<(), Error> {
+        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Error> {
         match self.during(tokio::time::timeout(OPERATION, statement)).await? {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(Error::Unavailable(chain(&error))),
             Err(_late) => Err(Error::Timeout),
         }
@@ -187,7 +212,8 @@ async fn set_up(client: &Client) -> Result<(), tokio_postgres::Error> {
 impl Store for Postgres {
     fn features(&self) -> Answer<'_, Features> {
         async move {
-            let sql = "select current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off'";
+            let sql =
+                "select current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off'";
             let rows = self.query(sql, &[], false).await?;
             let mut features = Features::CONDITIONS
                 | Features::TTL
@@ -299,10 +325,25 @@ impl Store for Postgres {
             let bound = |most: u64| (most != u64::MAX).then(|| most.to_string());
             let (entries, bytes) = (bound(bucket.quota.entries), bound(bucket.quota.bytes));
             let parameters: [&(dyn ToSql + Sync); 13] = [
-                &bucket.name, &check_keys, &check_kinds, &versions, &kinds, &keys, &values, &ttls, &deltas,
-                &initials, &entries, &bytes, &sweep,
+                &bucket.name,
+                &check_keys,
+                &check_kinds,
+                &versions,
+                &kinds,
+                &keys,
+                &values,
+                &ttls,
+                &deltas,
+                &initials,
+                &entries,
+                &bytes,
+                &sweep,
             ];
-            let rows = self.query(APPLY, &parameters, true).await?;
+            let mut applied = self.query(APPLY, &parameters, true).await;
+            if matches!(applied, Err(Error::LimitExceeded(_))) && self.make_room(bucket).await? {
+                applied = self.query(APPLY, &parameters, true).await;
+            }
+            let rows = applied?;
             let Some(row) = rows.first() else { return Ok(None) };
             let version: Option<i64> = row.get(0);
             Ok(version.map(|version| Applied { version: version.unsigned_abs(), sums: row.get(1) }))
@@ -338,7 +379,7 @@ fn stored(value: Vec<u8>, version: i64, expires_at: Option<i64>) -> Stored {
 }
 
 fn text(key: Vec<u8>) -> Result<String, Error> {
-    String::from_utf8(key).map_err(|_| Error::Other("the table has a key that is not UTF-8".to_owned()))
+    String::from_utf8(key).map_err(|_told| Error::Other("the table has a key that is not UTF-8".to_owned()))
 }
 
 fn unhex(digits: &str) -> Option<String> {
@@ -347,8 +388,8 @@ fn unhex(digits: &str) -> Option<String> {
     String::from_utf8(bytes?).ok()
 }
 
-fn unreachable(error: ConnectError) -> Error {
-    Error::Unavailable(chain(&error))
+fn unreachable(error: &ConnectError) -> Error {
+    Error::Unavailable(chain(error))
 }
 
 /// What went wrong, from the function's own codes, the server's, or the connection.
@@ -365,7 +406,7 @@ fn failure(error: &tokio_postgres::Error, writes: bool) -> Error {
         "WK004" => Quota::full(most(), "bytes"),
         "42501" => Error::Denied(chain(error)),
         // A full disk, shutting down, starting up, too many connections, read-only.
-        "53100" | "53200" | "53300" | "57P01" | "57P02" | "57P03" | "25006" | "40001" | "40P01" => {
+        "57014" | "53100" | "53200" | "53300" | "57P01" | "57P02" | "57P03" | "25006" | "40001" | "40P01" => {
             Error::Unavailable(chain(error))
         }
         _ => Error::Other(chain(error)),

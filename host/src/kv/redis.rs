@@ -1,6 +1,6 @@
 //! Buckets in Redis or Valkey: a hash of values, a hash of versions and expiries, and sorted sets for the order
 //! of keys and of expiries. Scripts make each operation one step of the server, by its clock; so the entries
-//! are not what Redis itself calls keys, and no `EXPIRE` or eviction takes one without its watchers knowing.
+//! are not what Redis itself calls keys, and no `EXPIRE` takes one without its watchers knowing.
 //! One server, or one that replicates to others; not a cluster.
 
 use std::convert::Infallible;
@@ -56,7 +56,8 @@ impl Redis {
             .get(async {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(CONNECT))
-                    .set_response_timeout(Some(OPERATION));
+                    // `Line::wait` bounds it, and then takes another connection.
+                    .set_response_timeout(None);
                 let connected = self.client.get_multiplexed_async_connection_with_config(&config).await;
                 connected.map_err(|error| Error::Unavailable(chain(&error)))
             })
@@ -82,8 +83,10 @@ impl Redis {
     async fn follow(&self, bucket: &Settings, inbox: &Inbox) -> Result<Infallible, RedisError> {
         let subscribed = self.client.get_async_pubsub();
         let late = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-        let mut subscription = tokio::time::timeout(CONNECT, subscribed).await.map_err(|_| late())??;
-        tokio::time::timeout(CONNECT, subscription.subscribe(channel(&bucket.name))).await.map_err(|_| late())??;
+        let mut subscription = tokio::time::timeout(CONNECT, subscribed).await.map_err(|_told| late())??;
+        tokio::time::timeout(CONNECT, subscription.subscribe(channel(&bucket.name)))
+            .await
+            .map_err(|_told| late())??;
         inbox.watching(true);
         let (mut sink, mut messages) = subscription.split();
         let (mut sweep, mut ping) = (tokio::time::interval(SWEEP), tokio::time::interval(PING));
@@ -100,7 +103,7 @@ impl Redis {
                     }
                 }
                 _ = ping.tick() => {
-                    let pong: Value = tokio::time::timeout(OPERATION, sink.ping()).await.map_err(|_| late())??;
+                    let pong: Value = tokio::time::timeout(OPERATION, sink.ping()).await.map_err(|_told| late())??;
                     drop(pong);
                 }
             }
@@ -134,7 +137,7 @@ impl Store for Redis {
             let line = self.line().await?;
             let mut connection = line.connection.clone();
             let mut ask = redis::cmd("CONFIG");
-            ask.arg("GET").arg("append*");
+            ask.arg("GET").arg("*append*").arg("maxmemory-policy");
             // A server that does not tell is not trusted with it.
             let told = line.wait(async {
                 let told: Result<Vec<String>, _> = ask.query_async(&mut connection).await;
@@ -151,9 +154,16 @@ impl Store for Redis {
                 | Features::COUNTERS
                 | Features::TRANSACTIONS
                 | Features::ORDERED
-                | Features::WATCH
-                | Features::LINEARIZABLE;
-            if is("appendonly", "yes") && is("appendfsync", "always") {
+                | Features::WATCH;
+            // A server that evicts keys of its choice may take a whole bucket.
+            if told.windows(2).any(
+                |pair| matches!(pair, [name, policy] if name == "maxmemory-policy" && policy.starts_with("allkeys")),
+            ) {
+                return Ok(features);
+            }
+            features |= Features::LINEARIZABLE;
+            let synced = is("appendonly", "yes") && is("appendfsync", "always");
+            if synced && is("no-appendfsync-on-rewrite", "no") {
                 features |= Features::DURABLE;
             }
             Ok(features)
@@ -192,7 +202,7 @@ impl Store for Redis {
             while let (Some(key), Some(value), Some(version), Some(expires)) =
                 (flat.next(), flat.next(), flat.next(), flat.next())
             {
-                let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| misread());
+                let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_told| misread());
                 rows.push((text(key)?, stored(value, &text(version)?, &text(expires)?)));
             }
             Ok(rows)
@@ -228,11 +238,18 @@ impl Store for Redis {
                     }
                 };
             }
-            let answer: Option<Vec<String>> = parsed(self.run(&script, true).await?)?;
+            let mut applied = self.run(&script, true).await;
+            if matches!(applied, Err(Error::LimitExceeded(_))) {
+                // What has expired takes no room.
+                self.sweep(bucket).await?;
+                applied = self.run(&script, true).await;
+            }
+            let answer: Option<Vec<String>> = parsed(applied?)?;
             let Some(answer) = answer else { return Ok(None) };
             let mut numbers = answer.iter();
             let version = numbers.next().and_then(|text| text.parse().ok()).unwrap_or(0);
-            let sums = numbers.map(|text| text.parse().map_err(|_| misread())).collect::<Result<_, _>>()?;
+            let sums =
+                numbers.map(|text| text.parse().map_err(|_told| misread())).collect::<Result<_, _>>()?;
             Ok(Some(Applied { version, sums }))
         }
         .boxed()
@@ -256,7 +273,9 @@ impl Store for Redis {
                     let mut ask = redis::pipe();
                     ask.cmd("HLEN").arg(&values).cmd("GET").arg(key(name, "bytes"));
                     let usage: (u64, Option<u64>) = line
-                        .wait(async { ask.query_async(&mut connection).await.map_err(|e| failure(&e, false)) })
+                        .wait(async {
+                            ask.query_async(&mut connection).await.map_err(|e| failure(&e, false))
+                        })
                         .await?;
                     buckets.push((name.to_owned(), Usage { entries: usage.0, bytes: usage.1.unwrap_or(0) }));
                 }
@@ -283,11 +302,13 @@ fn stored(value: Vec<u8>, version: &str, expires: &str) -> Stored {
 }
 
 fn parsed<T: redis::FromRedisValue>(value: Value) -> Result<T, Error> {
-    T::from_redis_value(value).map_err(|_| misread())
+    T::from_redis_value(value).map_err(|_told| misread())
 }
 
 fn misread() -> Error {
-    Error::Other("Redis answered what no script of ours gives: is the bucket's data changed by others?".to_owned())
+    Error::Other(
+        "Redis answered what no script of ours gives: is the bucket's data changed by others?".to_owned(),
+    )
 }
 
 /// What went wrong, from the scripts' own codes, the server's, or the connection.

@@ -27,7 +27,9 @@ pub enum KvStorage {
 
 /// Why a text names no storage.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names no storage: use `memory`, a folder, or an address with postgres://, redis://, rediss:// or nats://")]
+#[error(
+    "`{0}` names no storage: use `memory`, a folder, or an address with postgres://, redis://, rediss:// or nats://"
+)]
 pub struct StorageError(String);
 
 impl FromStr for KvStorage {

@@ -150,7 +150,10 @@ fn check_buckets(manifest: &Manifest) -> Result<(), ManifestError> {
     for watch in &manifest.watch {
         match &watch.bucket {
             Some(bucket) if !granted.contains(bucket) => {
-                return Err(value("watch.bucket", &format!("is `{bucket}`, which `grants.kv` does not list")));
+                return Err(value(
+                    "watch.bucket",
+                    &format!("is `{bucket}`, which `grants.kv` does not list"),
+                ));
             }
             None if granted.is_empty() => {
                 return Err(value("watch", "needs a bucket: list one in `grants.kv`"));
@@ -159,7 +162,9 @@ fn check_buckets(manifest: &Manifest) -> Result<(), ManifestError> {
         }
     }
     match manifest.kv.keys().find(|bucket| !granted.contains(bucket)) {
-        Some(bucket) => Err(value(&format!("kv.{bucket}"), "is about a bucket that `grants.kv` does not list")),
+        Some(bucket) => {
+            Err(value(&format!("kv.{bucket}"), "is about a bucket that `grants.kv` does not list"))
+        }
         None => Ok(()),
     }
 }

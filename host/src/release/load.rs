@@ -51,7 +51,9 @@ pub enum LoadError {
     #[error("the manifest has `[[watch]]`, but the component exports no `{KV_WATCHER}`; it exports {0}")]
     NoWatcher(String),
     /// A bucket cannot do what the manifest asks of it.
-    #[error("bucket `{bucket}` lacks {missing}, which the manifest asks for: keep it elsewhere, or ask for less")]
+    #[error(
+        "bucket `{bucket}` lacks {missing}, which the manifest asks for: keep it elsewhere, or ask for less"
+    )]
     Features {
         /// As in `kv.<name>`.
         bucket: String,
@@ -218,7 +220,8 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
         return Err(LoadError::Export(export.clone()));
     }
     let served = |name: &str| {
-        (name.starts_with("wasi:") && !name.starts_with("wasi:keyvalue/")) || host.capabilities.iter().any(|c| c.interfaces().contains(&name))
+        (name.starts_with("wasi:") && !name.starts_with("wasi:keyvalue/"))
+            || host.capabilities.iter().any(|c| c.interfaces().contains(&name))
     };
     if let Some(import) = inspection.imports.iter().find(|name| !served(name)) {
         return Err(LoadError::Import(import.clone()));
@@ -238,7 +241,10 @@ async fn check_features(stores: &Stores, manifest: &Manifest) -> Result<(), Load
     }
     wanted.retain(|_, features| !features.is_empty());
     for (bucket, wanted) in wanted {
-        let failed = |error: kv::Error| LoadError::Bucket { bucket: bucket.to_owned(), source: kv::explain(&error).into() };
+        let failed = |error: kv::Error| LoadError::Bucket {
+            bucket: bucket.to_owned(),
+            source: kv::explain(&error).into(),
+        };
         let has = stores.bucket(bucket).features().await.map_err(failed)?;
         let missing: Vec<_> = wanted.into_iter().filter(|feature| !has.contains((*feature).into())).collect();
         if !missing.is_empty() {

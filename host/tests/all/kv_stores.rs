@@ -128,7 +128,12 @@ fn is_linearizable(calls: &[Call]) -> bool {
     search(calls, 0, None, &mut tried)
 }
 
-fn search(calls: &[Call], done: u128, value: Option<u64>, tried: &mut HashMap<(u128, Option<u64>), ()>) -> bool {
+fn search(
+    calls: &[Call],
+    done: u128,
+    value: Option<u64>,
+    tried: &mut HashMap<(u128, Option<u64>), ()>,
+) -> bool {
     if done.count_ones() as usize == calls.len() {
         return true;
     }
@@ -177,7 +182,8 @@ async fn client(bucket: Bucket, key: String, client: u64, random: &mut fastrand:
                 calls.push(Call { did: Did::Read(seen.map(|seen| seen.0)), from, to: Instant::now() });
                 let Some((old, version)) = seen else { continue };
                 from = Instant::now();
-                let swap = bucket.put(item(&key, new.to_string()), Condition::IfVersion(version)).await.unwrap();
+                let swap =
+                    bucket.put(item(&key, new.to_string()), Condition::IfVersion(version)).await.unwrap();
                 // Values are unique, so a version is there exactly as long as its value.
                 Did::Swapped(old, new, swap.is_some())
             }
@@ -238,7 +244,25 @@ async fn a_full_bucket_says_so_and_takes_what_makes_room() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         put(&bucket, "e", "x").await.unwrap().expect("an expired entry takes no room");
         full(put(&bucket, "f", "x").await, "3 entries");
+        many_expired_entries_take_no_room(name, storage).await;
     }
+}
+
+/// More of them than one write clears away beside its work.
+async fn many_expired_entries_take_no_room(name: &str, storage: &KvStorage) {
+    let mut config = Config::default();
+    config.kv = storage.clone();
+    let mut quota = BucketConfig::default();
+    quota.entries = Some(1_000);
+    config.buckets.insert("crowded".to_owned(), quota);
+    let bucket = Stores::open(&config);
+    // A file is open once: its bucket has no such limit.
+    let Ok(bucket) = bucket.map(|stores| stores.bucket("crowded")) else { return };
+    let items = (0..1_000).map(|n| PutItem { ttl_ms: Some(700), ..item(&format!("k{n}"), "x") }).collect();
+    bucket.put_many(items).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let items = (0..900).map(|n| item(&format!("n{n}"), "x")).collect();
+    bucket.put_many(items).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
 }
 
 #[tokio::test]
@@ -323,6 +347,7 @@ async fn a_redis_without_memory_left_is_full_and_not_wrong() {
     let error = put(&bucket, "big", vec![0; 1 << 20]).await.unwrap_err();
     assert!(matches!(error, Error::LimitExceeded(_)), "{error:?}");
     assert_eq!(text(&bucket, "kept").await.as_deref(), Some("1"));
+    assert!(bucket.delete("kept".to_owned(), Condition::Always).await.unwrap(), "what makes room is taken");
     redis(&server, "CONFIG SET maxmemory 0");
     put(&bucket, "big", vec![0; 1 << 20]).await.unwrap();
 }

@@ -8,7 +8,7 @@ use wharf_host::kv::{BucketConfig, Condition, KvStorage, PutItem};
 use wharf_host::{BucketNeeds, Feature, Host};
 use wharf_servers::{Kind, Server};
 
-use crate::support::{artifact, builder, get, serve};
+use crate::support::{Database, artifact, builder, get, serve};
 
 /// A host that keeps the watched bucket there, and serves its watcher.
 async fn watching(storage: KvStorage) -> Host {
@@ -68,6 +68,35 @@ async fn a_watcher_is_told_of_the_gap_when_its_server_was_away_and_of_changes_af
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watcher_is_told_of_the_gap_when_its_session_on_postgresql_was_ended() {
+    let database = Database::start().await;
+    let host = watching(KvStorage::Postgres(database.postgres.connection_url("test"))).await;
+    until(&host, "watching", |events| gaps(events) == 1).await;
+    put(&host, "w/1").await;
+    until(&host, "told of w/1", told("w/1")).await;
+    let end =
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'wharf kv'";
+    assert!(database.count(end).await >= 2);
+    until(&host, "told of the gap", |events| gaps(events) >= 2).await;
+    put(&host, "w/2").await;
+    until(&host, "told of w/2", told("w/2")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_entries_expire_at_once_on_postgresql_than_one_sweep_takes() {
+    let database = Database::start().await;
+    let host = watching(KvStorage::Postgres(database.postgres.connection_url("test"))).await;
+    until(&host, "watching", |events| gaps(events) == 1).await;
+    for chunk in 0..3 {
+        let item =
+            |n| PutItem { key: format!("other/{chunk}/{n}"), value: b"x".to_vec(), ttl_ms: Some(1_000) };
+        host.stores().bucket("watched").put_many((0..1_000).map(item).collect()).await.unwrap();
+    }
+    database.becomes("select count(*) from wharf_kv.entries", 0, Duration::from_secs(15)).await;
+    assert_eq!(database.count("select coalesce(sum(entries), 0)::int8 from wharf_kv.usages").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watcher_on_one_host_is_told_of_what_another_writes() {
     let server = Server::start(Kind::VolatileRedis).unwrap();
     let storage: KvStorage = server.url().parse().unwrap();
@@ -85,7 +114,11 @@ async fn a_release_that_watches_no_more_is_not_called() {
     let mut deaf = artifact("kv-watcher");
     deaf.manifest.watch.clear();
     let release = serve(&host, deaf).await;
-    assert!(release.warnings().iter().any(|warning| warning.contains("[[watch]]")), "{:?}", release.warnings());
+    assert!(
+        release.warnings().iter().any(|warning| warning.contains("[[watch]]")),
+        "{:?}",
+        release.warnings()
+    );
     put(&host, "w/2").await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!told("w/2")(&events(&host).await));
@@ -105,7 +138,8 @@ async fn what_a_bucket_cannot_do_is_refused_at_deploy() {
         bucket.storage = Some(url.parse().unwrap());
         bucket
     };
-    let host = builder().bucket("cache", kept(redis.url())).bucket("durable", kept(nats.url())).build().unwrap();
+    let host =
+        builder().bucket("cache", kept(redis.url())).bucket("durable", kept(nats.url())).build().unwrap();
     let needs = |bucket: &'static str, features: &[Feature]| {
         let mut needs = BucketNeeds::default();
         needs.needs = features.iter().copied().collect();

@@ -113,3 +113,20 @@ async fn a_manifest_and_its_component_agree_on_listening() {
     let warnings = host.load(unasked).await.unwrap().warnings().to_vec();
     assert!(warnings.iter().any(|warning| warning.contains("[[listen]]")), "{warnings:?}");
 }
+
+#[tokio::test]
+async fn a_flood_of_notifications_is_bounded_and_what_it_cost_is_told() {
+    let database = Database::start().await;
+    let host = listening_host(&database).await;
+    // The guest spins until its CPU time is used up, while more comes in than waits.
+    let flood = "select pg_notify('contract_events', case n when 0 then 'loop' else n::text end) from generate_series(0, 5000) n";
+    assert_eq!(database.watcher.query(flood, &[]).await.unwrap().len(), 5_001);
+    let missed = json!({"database": "main", "missed": true});
+    let events = events_until(&host, |events| events.contains(&missed)).await;
+    assert!(payloads(&events).len() < 5_001, "nothing was missed");
+    database.watcher.batch_execute("notify contract_events, 'after'").await.unwrap();
+    let events = events_until(&host, |events| payloads(events).contains(&"after")).await;
+    let told = events.iter().position(|event| *event == missed).unwrap();
+    let after = events.iter().position(|event| event["payload"] == "after").unwrap();
+    assert!(told < after, "a notification after the gap came before it");
+}

@@ -139,3 +139,20 @@ async fn the_time_of_a_transaction_runs_while_its_guest_does_something_else() {
     assert!(!looping.is_finished(), "the guest still runs, but holds nothing any more");
     looping.abort();
 }
+
+#[tokio::test]
+async fn a_session_keeps_no_more_statements_than_it_may_and_prepares_them_again() {
+    let database = Database::start().await;
+    let host = database.host_with("pool_connections=1&pool_statements=3").await;
+    for round in 0..2 {
+        for n in 0..10 {
+            let row = post(&host, "/query", json!({"sql": format!("select {n}::int4 as n")})).await;
+            assert_eq!(row["rows"][0][0]["value"], n, "round {round}: {row}");
+        }
+    }
+    let sql = "select count(*) from pg_prepared_statements";
+    let kept = post(&host, "/query", json!({"sql": sql})).await;
+    // One that was put out is closed with the next message at the latest.
+    let kept = kept["rows"][0][0]["value"].as_i64().unwrap_or_else(|| panic!("{kept}"));
+    assert!((1..=4).contains(&kept), "{kept}");
+}

@@ -27,7 +27,8 @@ struct Told {
 /// Writes until the host is gone.
 fn write(server: &str, writer: usize, told: &Mutex<Told>) {
     let command = |rest: &str| format!(r#"{{"bucket":"durable",{rest}}}"#);
-    while let Some((200, body)) = try_post(server, "/increment", &command(&format!(r#""key":"sum{writer}""#))) {
+    while let Some((200, body)) = try_post(server, "/increment", &command(&format!(r#""key":"sum{writer}""#)))
+    {
         let sum = body.strip_prefix("{\"sum\":").and_then(|rest| rest.strip_suffix('}')).unwrap();
         told.lock().unwrap().sum = sum.parse().unwrap();
         let key = format!("w{writer}/{sum}");
@@ -58,7 +59,8 @@ fn no_answered_write_is_lost_when_the_host_is_killed() {
         drop(server);
         for (writer, known) in writers.iter().enumerate() {
             let known = known.lock().unwrap();
-            let sum: i64 = told(project.path(), &["get", "durable", &format!("sum{writer}")], "").parse().unwrap();
+            let sum: i64 =
+                told(project.path(), &["get", "durable", &format!("sum{writer}")], "").parse().unwrap();
             // One more may have been stored whose answer did not come through.
             assert!((known.sum..=known.sum + 1).contains(&sum), "round {round}: {sum}, {} told", known.sum);
             let keys = told(project.path(), &["ls", "durable", &format!("w{writer}/")], "");
@@ -112,14 +114,17 @@ fn an_operator_reads_and_changes_buckets_beside_a_running_host_and_without_one()
         assert!(run(&["get", "cache", "later", "--json"]).contains("expires_at"));
         told(project.path(), &["put", "cache", "piped"], "from input");
         assert_eq!(run(&["get", "cache", "piped"]), "from input");
-        let (_, error, ok) = words(&self::run(project.path(), &["put", "cache", "piped", "y", "--if-absent"], ""));
+        let (_, error, ok) =
+            words(&self::run(project.path(), &["put", "cache", "piped", "y", "--if-absent"], ""));
         assert!(!ok && error.contains("`piped` is there"), "{error}");
         let lines = run(&["export", "cache"]);
         assert_eq!(lines.lines().count(), 4, "{lines}");
         told(project.path(), &["import", "copy"], &lines);
         assert_eq!(run(&["ls", "copy"]), run(&["ls", "cache"]));
         assert_eq!(run(&["get", "copy", "user/1"]), "Ada");
-        assert!(run(&["delete", "copy", "later", "piped", "user/1", "user/2", "none", "--json"]).contains('4'));
+        assert!(
+            run(&["delete", "copy", "later", "piped", "user/1", "user/2", "none", "--json"]).contains('4')
+        );
         run(&["delete", "cache", "later", "piped"]);
         let (_, error, ok) = words(&self::run(project.path(), &["get", "cache", "gone"], ""));
         assert!(!ok && error.contains("no key `gone`"), "{error}");

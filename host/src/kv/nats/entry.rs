@@ -49,6 +49,11 @@ pub(super) fn stream(bucket: &str) -> String {
     format!("WHARF_KV_{bucket}")
 }
 
+/// The bucket of a stream, if it is one.
+pub(super) fn bucket(stream: &str) -> Option<&str> {
+    stream.strip_prefix("WHARF_KV_")
+}
+
 pub(super) fn subjects(bucket: &str) -> String {
     format!("wharf.kv.{bucket}.>")
 }

@@ -60,7 +60,8 @@ impl Nats {
             let now = now();
             let current = row.and_then(|row| row.stored).filter(|stored| stored.is_live(now));
             let batch = Batch { checks: checks.to_vec(), changes: vec![copy(change)] };
-            let planned = batch.plan(now, 0, |_| Ok(current.clone()))?;
+            let planned =
+                batch.plan(now, 0, |_| Ok(current.as_ref().map(Stored::mark)), |_| Ok(current.clone()))?;
             let Some((mut writes, mut applied)) = planned else { return Ok(None) };
             let write = writes.remove(key).flatten();
             if write.is_none() && current.is_none() {

@@ -25,8 +25,9 @@ create table if not exists wharf_kv.usages (
 create or replace function wharf_kv.now_1() returns bigint language sql volatile parallel safe
   as $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint $$;
 
+-- The lock of a key. Keys share a thousand of them: the table of locks belongs to the whole server, and is not large.
 create or replace function wharf_kv.lock_1(b text, k bytea) returns bigint language sql immutable parallel safe
-  as $$ select hashtextextended(b || ' ' || encode(k, 'hex'), 8746310) $$;
+  as $$ select 8746310000 + (hashtextextended(b || ' ' || encode(k, 'hex'), 8746310) & 1023) $$;
 
 -- Applies a batch wholly or, when a check does not hold (version is null), not at all. Kinds of checks: 1 absent,
 -- 2 present, 3 of a version; kinds of changes: 0 put, 1 delete, 2 increment.

@@ -107,6 +107,10 @@ if bytes_after > most_bytes and bytes_after > bytes_before then
   return redis.error_reply('FULLBYTES ' .. string.format('%.0f', most_bytes))
 end
 
+if entries_after < entries_before then
+  -- A write that Redis takes even when it is out of memory: after it, it takes the others.
+  redis.call('HDEL', scratch, '')
+end
 local version = string.format('%.0f', redis.call('INCR', counter))
 answer[1] = version
 for _, key in ipairs(touched) do

@@ -18,7 +18,13 @@ impl MemoryBudget {
         Self { left: bytes, refused: false }
     }
 
-    fn take(&mut self, bytes: usize) -> bool {
+    /// Gives back what was taken.
+    pub(crate) fn give(&mut self, bytes: usize) {
+        self.left = self.left.saturating_add(bytes);
+    }
+
+    /// Takes from what is left; false when that is less.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
         match self.left.checked_sub(bytes) {
             Some(left) => {
                 self.left = left;

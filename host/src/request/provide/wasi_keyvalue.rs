@@ -28,6 +28,27 @@ pub struct Cas {
     entry: Option<Entry>,
 }
 
+impl Cas {
+    fn bytes(&self) -> usize {
+        self.entry.as_ref().map_or(0, |entry| entry.value.len())
+    }
+}
+
+impl RequestState {
+    /// Reads a value to be swapped. It stays here as long as its handle does, out of the guest's memory.
+    async fn read(&mut self, bucket: Bucket, key: String) -> Answer<Resource<Cas>> {
+        let entry = match bucket.get(key.clone()).await {
+            Ok(entry) => entry,
+            Err(error) => return Ok(Err(told(error))),
+        };
+        let cas = Cas { bucket, key, entry };
+        if !self.memory.take(cas.bytes()) {
+            return Ok(Err(Error::Other("the service reached its memory limit".to_owned())));
+        }
+        Ok(Ok(self.table.push(cas)?))
+    }
+}
+
 impl Capability for WasiKeyvalue {
     fn interfaces(&self) -> &'static [&'static str] {
         &[
@@ -122,12 +143,10 @@ impl atomics::Host for RequestState {
         Ok(self.table.get(&bucket)?.increment(item, 0, None).await.map_err(told))
     }
 
-    async fn swap(
-        &mut self,
-        cas: Resource<Cas>,
-        value: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), CasError>> {
-        let Cas { bucket, key, entry } = self.table.delete(cas)?;
+    async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), CasError>> {
+        let cas = self.table.delete(cas)?;
+        self.memory.give(cas.bytes());
+        let Cas { bucket, key, entry } = cas;
         let condition = entry.map_or(Condition::IfAbsent, |entry| Condition::IfVersion(entry.version));
         let swapped = match bucket.put(forever(key.clone(), value), condition).await {
             Ok(version) => version.is_some(),
@@ -136,20 +155,17 @@ impl atomics::Host for RequestState {
         if swapped {
             return Ok(Ok(()));
         }
-        match bucket.get(key.clone()).await {
-            Ok(entry) => Ok(Err(CasError::CasFailed(self.table.push(Cas { bucket, key, entry })?))),
-            Err(error) => Ok(Err(CasError::StoreError(told(error)))),
-        }
+        Ok(Err(match self.read(bucket, key).await? {
+            Ok(cas) => CasError::CasFailed(cas),
+            Err(error) => CasError::StoreError(error),
+        }))
     }
 }
 
 impl atomics::HostCas for RequestState {
     async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Resource<Cas>> {
         let bucket = self.table.get(&bucket)?.clone();
-        match bucket.get(key.clone()).await {
-            Ok(entry) => Ok(Ok(self.table.push(Cas { bucket, key, entry })?)),
-            Err(error) => Ok(Err(told(error))),
-        }
+        self.read(bucket, key).await
     }
 
     async fn current(&mut self, cas: Resource<Cas>) -> Answer<Option<Vec<u8>>> {
@@ -157,7 +173,8 @@ impl atomics::HostCas for RequestState {
     }
 
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
-        self.table.delete(cas)?;
+        let cas = self.table.delete(cas)?;
+        self.memory.give(cas.bytes());
         Ok(())
     }
 }
@@ -173,11 +190,7 @@ impl batch::Host for RequestState {
         Ok(found.map(|entries| keys.into_iter().zip(entries).map(pair).collect()).map_err(told))
     }
 
-    async fn set_many(
-        &mut self,
-        bucket: Resource<Bucket>,
-        key_values: Vec<(String, Vec<u8>)>,
-    ) -> Answer<()> {
+    async fn set_many(&mut self, bucket: Resource<Bucket>, key_values: Vec<(String, Vec<u8>)>) -> Answer<()> {
         let items = key_values.into_iter().map(|(key, value)| forever(key, value)).collect();
         Ok(self.table.get(&bucket)?.put_many(items).await.map_err(told))
     }
