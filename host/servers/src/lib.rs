@@ -140,7 +140,11 @@ fn spawn(kind: Kind, address: SocketAddr, folder: &TempDir) -> io::Result<(Child
     let port = address.port().to_string();
     let path = folder.path().to_string_lossy().into_owned();
     let mut command = Command::new("sh");
-    command.args(["-c", "\"$@\" >\"$0/log\" 2>&1 </dev/null & echo $!; read gone; kill -9 $!", &path]);
+    command.args([
+        "-c",
+        "\"$@\" >\"$0/log\" 2>&1 </dev/null & echo $!; read gone; kill -9 $! 2>/dev/null",
+        &path,
+    ]);
     match kind {
         Kind::Redis | Kind::VolatileRedis => {
             command.arg(program(&["redis-server", "valkey-server"])?);
