@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use super::batch::{Applied, Batch, Stored, charge};
 use super::inbox::{Feeds, SWEEP};
 use super::range::Range;
-use super::store::{Answer, Settings, Store, Usage};
+use super::store::{Answer, Settings, Store, Usage, common};
 use super::{Error, Features, Inbox, now};
 
 /// Expired entries that one batch clears away, or twice as many as it writes: none pile up.
@@ -84,13 +84,7 @@ impl Memory {
 
 impl Store for Memory {
     fn features(&self) -> Answer<'_, Features> {
-        let features = Features::CONDITIONS
-            | Features::TTL
-            | Features::COUNTERS
-            | Features::TRANSACTIONS
-            | Features::ORDERED
-            | Features::WATCH
-            | Features::LINEARIZABLE;
+        let features = common() | Features::TRANSACTIONS | Features::LINEARIZABLE;
         ready(Ok(features)).boxed()
     }
 

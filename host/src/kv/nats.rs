@@ -37,7 +37,7 @@ use tokio::time::Instant;
 use super::batch::{Applied, Batch, Change, Stored, charge};
 use super::lines::{Line, Lines};
 use super::range::Range;
-use super::store::{Answer, KvError, Settings, Store, Usage, settings};
+use super::store::{Answer, KvError, Settings, Store, Usage, common, settings};
 use super::{BucketConfig, Error, Features, Inbox, now};
 use address::Address;
 use link::{Intent, Link, Refusal};
@@ -174,9 +174,7 @@ fn several() -> Error {
 
 impl Store for Nats {
     fn features(&self) -> Answer<'_, Features> {
-        let features =
-            Features::CONDITIONS | Features::TTL | Features::COUNTERS | Features::ORDERED | Features::WATCH;
-        ready(Ok(features)).boxed()
+        ready(Ok(common())).boxed()
     }
 
     fn transacts(&self) -> bool {

@@ -22,7 +22,7 @@ use crate::error::chain;
 use super::batch::{self, Applied, Batch, Change, Stored, charge};
 use super::lines::{Line, Lines, OPERATION};
 use super::range::{LARGEST_PAGE, Range};
-use super::store::{Answer, KvError, Quota, Settings, Store, Usage};
+use super::store::{Answer, KvError, Quota, Settings, Store, Usage, common};
 use super::{Condition, Error, Features, Inbox};
 
 const SCHEMA: &str = include_str!("postgres/schema.sql");
@@ -215,13 +215,7 @@ impl Store for Postgres {
             let sql =
                 "select current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off'";
             let rows = self.query(sql, &[], false).await?;
-            let mut features = Features::CONDITIONS
-                | Features::TTL
-                | Features::COUNTERS
-                | Features::TRANSACTIONS
-                | Features::ORDERED
-                | Features::WATCH
-                | Features::LINEARIZABLE;
+            let mut features = common() | Features::TRANSACTIONS | Features::LINEARIZABLE;
             if rows.first().is_some_and(|row| row.get(0)) {
                 features |= Features::DURABLE;
             }

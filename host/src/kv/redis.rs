@@ -17,7 +17,7 @@ use crate::error::chain;
 use super::batch::{self, Applied, Batch, Change, Stored};
 use super::lines::{CONNECT, Line, Lines, OPERATION};
 use super::range::{LARGEST_PAGE, Range};
-use super::store::{Answer, KvError, Quota, Settings, Store, Usage};
+use super::store::{Answer, KvError, Quota, Settings, Store, Usage, common};
 use super::{Condition, Error, Features, Inbox};
 
 /// Expired entries that one batch clears away, besides twice as many as it changes.
@@ -149,12 +149,7 @@ impl Store for Redis {
             });
             let told = told.await?;
             let is = |name: &str, value: &str| told.windows(2).any(|pair| pair == [name, value]);
-            let mut features = Features::CONDITIONS
-                | Features::TTL
-                | Features::COUNTERS
-                | Features::TRANSACTIONS
-                | Features::ORDERED
-                | Features::WATCH;
+            let mut features = common() | Features::TRANSACTIONS;
             // A server that evicts keys of its choice may take a whole bucket.
             if told.windows(2).any(
                 |pair| matches!(pair, [name, policy] if name == "maxmemory-policy" && policy.starts_with("allkeys")),

@@ -75,6 +75,11 @@ pub(super) trait Store: Send + Sync {
     fn watch<'a>(&'a self, bucket: &'a Arc<Settings>, inbox: &'a Arc<Inbox>) -> BoxFuture<'a, Error>;
 }
 
+/// What every store can do.
+pub(super) fn common() -> Features {
+    Features::CONDITIONS | Features::TTL | Features::COUNTERS | Features::ORDERED | Features::WATCH
+}
+
 /// One bucket's name and limits.
 #[derive(Debug)]
 pub(super) struct Settings {
