@@ -6,7 +6,8 @@
 //! * pooling allocation instead of on-demand: 36-71 us become 14-26;
 //! * keeping 4 MiB of each memory resident and resetting only the pages that the kernel reports as
 //!   written (`PAGEMAP_SCAN`, Linux 6.7 and later; older kernels zero the pages by hand): 17 become 10;
-//! * leaving out component-model concurrency, which only WASI 0.3 needs: 5-7 less.
+//! * leaving out component-model concurrency, which only WASI 0.3 needs: 5-7 less. So there are two engines; the
+//!   second one is started when the first component comes that needs it (see `platform`).
 //!
 //! Epochs cost less than 0.1 us a call and are what stops a loop: see `request::instantiate`.
 
@@ -53,19 +54,27 @@ pub enum EngineError {
     Ticker(#[source] io::Error),
 }
 
+/// Whether guests may have several calls under way in one instance: `async` of the component model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Concurrency {
+    Off,
+    On,
+}
+
 /// An engine for `instances` instances at once, of at most `memory` bytes each, and its ticker.
-pub(crate) fn start(instances: u32, memory: usize) -> Result<Engine, EngineError> {
-    let engine = Engine::new(&settings(instances, memory))
+pub(crate) fn start(instances: u32, memory: usize, concurrency: Concurrency) -> Result<Engine, EngineError> {
+    let engine = Engine::new(&settings(instances, memory, concurrency))
         .map_err(|source| EngineError::Wasmtime { instances, source: source.into() })?;
     tick(&engine).map_err(EngineError::Ticker)?;
     Ok(engine)
 }
 
-fn settings(instances: u32, memory: usize) -> Config {
+fn settings(instances: u32, memory: usize, concurrency: Concurrency) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
-        .concurrency_support(false)
+        .wasm_component_model_async(concurrency == Concurrency::On)
+        .concurrency_support(concurrency == Concurrency::On)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(GUEST_STACK)

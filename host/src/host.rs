@@ -18,8 +18,6 @@ use http::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wasmtime::Engine;
-use wasmtime::component::Linker;
 
 use crate::background::Background;
 use crate::body::{Body, BodyError};
@@ -27,12 +25,13 @@ use crate::capability::Capability;
 use crate::config::{Config, DatabaseConfig};
 use crate::database::{Address, AddressError};
 use crate::drain::{self, Serving};
-use crate::engine::{self, EngineError};
+use crate::engine::EngineError;
 use crate::kv::{BucketConfig, KvError, KvStorage, Stores};
 use crate::listen::Listeners;
+use crate::platform::Platforms;
 use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
 use crate::request::provide;
-use crate::request::{self, Peer, RequestState};
+use crate::request::{self, Peer};
 use crate::watch::Watchers;
 
 thread_local! {
@@ -145,20 +144,19 @@ impl HostBuilder {
             let failed = |source: Box<AddressError>| BuildError::Database { name: name.clone(), source };
             Address::parse(database).map_err(|error| failed(Box::new(error)))?;
         }
-        let engine = engine::start(self.config.instances, self.config.ceiling.memory.as_usize())?;
         let cleanup = TaskTracker::new();
         // Closed from the start: waiting for it then ends whenever nothing is under way.
         cleanup.close();
         let stores = Stores::open(&self.config)?;
         let mut capabilities = provide::builtin(&self.config, &stores, &cleanup);
         capabilities.extend(self.capabilities);
-        let linker = link(&engine, &capabilities)?;
-        let (capabilities, routes) = (capabilities.into(), RouteTable::default());
+        let (capabilities, routes): (Arc<[_]>, _) = (capabilities.into(), RouteTable::default());
         let config = self.config;
+        let memory = config.ceiling.memory.as_usize();
+        let platforms = Platforms::start(config.instances, memory, capabilities.clone())?;
         let inner = Inner {
             config,
-            engine,
-            linker,
+            platforms,
             capabilities,
             routes,
             stores,
@@ -171,29 +169,13 @@ impl HostBuilder {
     }
 }
 
-/// Links every capability, and WASI 0.2 with nothing granted: language runtimes import it unasked.
-fn link(engine: &Engine, capabilities: &[Box<dyn Capability>]) -> Result<Linker<RequestState>, BuildError> {
-    let mut linker = Linker::new(engine);
-    let failed = |interface: &str, error: wasmtime::Error| BuildError::Link {
-        interface: interface.to_owned(),
-        source: error.into(),
-    };
-    for capability in capabilities {
-        let interface = capability.interfaces().first().copied().unwrap_or("nothing");
-        capability.link(&mut linker).map_err(|error| failed(interface, error))?;
-    }
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|error| failed("wasi:cli", error))?;
-    Ok(linker)
-}
-
 /// A host: cheap to clone, alive until its last clone is dropped.
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
 struct Inner {
     config: Config,
-    engine: Engine,
-    linker: Linker<RequestState>,
+    platforms: Platforms,
     capabilities: Arc<[Box<dyn Capability>]>,
     routes: RouteTable,
     stores: Stores,
@@ -228,8 +210,8 @@ impl Host {
     /// # Errors
     /// Whatever keeps the artifact from serving; see [`LoadError`].
     pub async fn load(&self, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
-        let Inner { config, engine, linker, capabilities, routes, stores, .. } = &*self.0;
-        release::load(Loader { engine, linker, capabilities, config, routes, stores }, artifact).await
+        let Inner { config, platforms, capabilities, routes, stores, cleanup, .. } = &*self.0;
+        release::load(Loader { platforms, capabilities, config, routes, stores, cleanup }, artifact).await
     }
 
     /// Waits until nothing is done any more behind requests that ended.

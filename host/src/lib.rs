@@ -42,6 +42,7 @@ mod host;
 pub mod kv;
 mod listen;
 mod manifest;
+mod platform;
 mod release;
 mod request;
 mod sql_text;
@@ -60,7 +61,7 @@ pub use manifest::{
     Migrations, Route, Sql, Watch,
 };
 pub use release::{
-    Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
+    Artifact, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
     PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect, migrate,
 };
 pub use request::{Peer, RequestId, RequestState};

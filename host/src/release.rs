@@ -15,7 +15,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Extensions;
 use sha2::{Digest as _, Sha256};
+use tokio_util::task::TaskTracker;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
+use wasmtime_wasi_http::{p2, p3};
 
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::Capability;
@@ -23,7 +25,7 @@ use crate::manifest::Manifest;
 use crate::request::RequestState;
 
 pub(crate) use admission::{Admission, Permit};
-pub use inspect::{InspectError, Inspection, inspect};
+pub use inspect::{HandlerKind, InspectError, Inspection, inspect};
 pub use load::LoadError;
 pub(crate) use load::{Loader, load};
 pub use migrate::{MigrateError, migrate};
@@ -118,7 +120,7 @@ pub struct Release {
     /// Instantiates with every import resolved.
     pub(crate) instances: InstancePre<RequestState>,
     /// None for a component that answers no requests.
-    pub(crate) http: Option<HttpExport>,
+    pub(crate) handler: Option<Handler>,
     /// None for a component that is not called for notifications.
     pub(crate) listener: Option<pg_listener::GuestIndices>,
     /// None for a component that is not called for changes of buckets.
@@ -126,10 +128,19 @@ pub struct Release {
     /// What capabilities keep for this release.
     pub(crate) prepared: Extensions,
     pub(crate) admission: Admission,
+    /// Counts what goes on behind requests.
+    pub(crate) cleanup: TaskTracker,
 }
 
-/// Where a component's HTTP handler is.
-pub(crate) struct HttpExport {
+/// Where a component's HTTP handler is, and of which contract.
+pub(crate) enum Handler {
+    Typed(TypedHandler),
+    Wasi02(p2::bindings::ProxyIndices),
+    Wasi03(p3::bindings::ServiceIndices),
+}
+
+/// `wharf:platform/http-handler`.
+pub(crate) struct TypedHandler {
     /// `http-handler.handle`, whose type was checked when the release was loaded.
     pub(crate) handle: ComponentExportIndex,
     /// The whole interface, for replies that stream.

@@ -101,5 +101,5 @@ where
     let body = gather::gather(body, &release, deadline).await.map_err(blamed)?;
     let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
     let store = instantiate::instantiate(&release, permit, arrival.id, deadline);
-    invoke::invoke(&release, store, &head, body, arrival).await.map_err(blamed)
+    invoke::invoke(&release, store, head, body, arrival).await.map_err(blamed)
 }

@@ -1,11 +1,14 @@
 //! Bytes to facts without compiling: is it a component, what does it import and export, which world fits.
 
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 /// The package whose interfaces Wharf serves.
 pub(crate) const PLATFORM: &str = "wharf:platform/";
-/// The handler that this host calls.
+/// The handler of our own that this host calls.
 pub(crate) const HTTP_HANDLER: &str = "wharf:platform/http-handler@0.1.0";
+/// The handlers of WASI that it calls; any later patch of these versions will do.
+const WASI_HANDLER_03: &str = "wasi:http/handler@0.3.";
+const WASI_HANDLER_02: &str = "wasi:http/incoming-handler@0.2.";
 /// What is called for notifications of a database.
 pub(crate) const PG_LISTENER: &str = "wharf:platform/pg-listener@0.1.0";
 
@@ -20,15 +23,42 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// Names of all exports, in the component's order.
     pub exports: Vec<String>,
-    /// The smallest world of `wit/worlds.wit` that it fits, e.g. `service`; none when it exports
-    /// nothing that a host calls.
+    /// The smallest world that it fits: of `wit/worlds.wit`, e.g. `service`, or of `wasi:http`; none when it
+    /// exports nothing that a host calls.
     pub world: Option<&'static str>,
-    /// Whether a host can route requests to it.
-    pub answers_http: bool,
+    /// What a host routes requests to; none when it answers none.
+    pub handler: Option<HandlerKind>,
+    /// Whether it uses `async` of the component model, and so runs on the engine for WASI 0.3.
+    pub concurrent: bool,
     /// Capabilities that it imports, e.g. `pg-client`.
     pub capabilities: Vec<String>,
     /// Kinds of grants without which those capabilities deny everything, e.g. `pg`.
     pub grants: Vec<&'static str>,
+}
+
+/// How a component answers HTTP. One that exports several is called by the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum HandlerKind {
+    /// `wharf:platform/http-handler`: by value, the fastest.
+    HttpHandler,
+    /// `wasi:http/handler@0.3`.
+    Wasi03,
+    /// `wasi:http/incoming-handler@0.2`.
+    Wasi02,
+}
+
+impl HandlerKind {
+    fn of(exports: &[String]) -> Option<Self> {
+        let known = [
+            (HTTP_HANDLER, Self::HttpHandler),
+            (WASI_HANDLER_03, Self::Wasi03),
+            (WASI_HANDLER_02, Self::Wasi02),
+        ];
+        let exported = |prefix: &str| exports.iter().any(|export| export.starts_with(prefix));
+        known.into_iter().find(|(prefix, _)| exported(prefix)).map(|(_, kind)| kind)
+    }
 }
 
 impl Inspection {
@@ -75,11 +105,14 @@ pub enum InspectError {
 /// Everything that is not a well-formed component, by what it is instead.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     refuse_other_files(bytes)?;
+    let concurrent = validate(bytes)?;
     let (imports, exports) = names(bytes)?;
     let capabilities = capabilities(&imports);
+    let handler = HandlerKind::of(&exports);
     Ok(Inspection {
-        world: world(&imports, &exports),
-        answers_http: exports.iter().any(|e| e == HTTP_HANDLER),
+        world: world(handler, &imports, &exports),
+        handler,
+        concurrent,
         grants: grants(&capabilities, &imports),
         capabilities,
         imports,
@@ -103,9 +136,19 @@ fn refuse_other_files(bytes: &[u8]) -> Result<(), InspectError> {
     Ok(())
 }
 
-/// Validates the whole component and collects the names at its outermost level.
+/// Validates the whole component; true when it is one only with `async` of the component model.
+fn validate(bytes: &[u8]) -> Result<bool, InspectError> {
+    let without = WasmFeatures::default() - WasmFeatures::CM_ASYNC;
+    if Validator::new_with_features(without).validate_all(bytes).is_ok() {
+        return Ok(false);
+    }
+    let with = WasmFeatures::default() | WasmFeatures::CM_ASYNC;
+    Validator::new_with_features(with).validate_all(bytes).map_err(invalid)?;
+    Ok(true)
+}
+
+/// The names at the outermost level.
 fn names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), InspectError> {
-    wasmparser::Validator::new().validate_all(bytes).map_err(invalid)?;
     let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0_usize);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(invalid)? {
@@ -151,11 +194,16 @@ fn grants(capabilities: &[String], imports: &[String]) -> Vec<&'static str> {
     needs.iter().filter(needed).map(|(_, grant)| *grant).collect()
 }
 
-fn world(imports: &[String], exports: &[String]) -> Option<&'static str> {
+fn world(handler: Option<HandlerKind>, imports: &[String], exports: &[String]) -> Option<&'static str> {
     let imports = |name: &str| imports.iter().any(|i| interface(i) == Some(name));
     let exports = |name: &str| exports.iter().any(|e| interface(e) == Some(name));
     let uses_capabilities = ["config", "log", "pg-client", "kv", "http-client"].into_iter().any(imports);
-    if exports("http-handler") {
+    match handler {
+        Some(HandlerKind::Wasi03) => return Some("wasi:http/service@0.3"),
+        Some(HandlerKind::Wasi02) => return Some("wasi:http/proxy@0.2"),
+        Some(HandlerKind::HttpHandler) | None => {}
+    }
+    if handler.is_some() {
         return Some(match () {
             () if imports("http-handler") => "middleware",
             () if exports("lifecycle") => "prepared-service",
@@ -189,6 +237,6 @@ mod tests {
     fn an_empty_component_fits_no_world() {
         let inspection = inspect(b"\0asm\x0d\0\x01\0").unwrap();
         assert_eq!(inspection.world, None);
-        assert!(!inspection.answers_http);
+        assert_eq!((inspection.handler, inspection.concurrent), (None, false));
     }
 }

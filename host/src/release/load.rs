@@ -6,20 +6,24 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::Extensions;
-use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Engine, Store};
+use tokio_util::task::TaskTracker;
+use wasmtime::Store;
+use wasmtime::component::{Component, InstancePre};
+use wasmtime_wasi_http::{p2, p3};
 
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::{Capability, PrepareError};
 use crate::config::Config;
+use crate::engine::Concurrency;
 use crate::kv::{self, Stores};
 use crate::manifest::{ByteSize, Feature, Limits, Manifest};
+use crate::platform::Platforms;
 use crate::request::{self, RequestState};
 
 use super::inspect::{HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
 use super::{
-    Admission, Artifact, Digest, HttpExport, InspectError, Inspection, LoadTimings, MigrateError,
-    PublishError, Release, RouteTable, SqlError,
+    Admission, Artifact, Digest, Handler, HandlerKind, InspectError, Inspection, LoadTimings, MigrateError,
+    PublishError, Release, RouteTable, SqlError, TypedHandler,
 };
 use super::{compile, inspect};
 
@@ -42,7 +46,10 @@ pub enum LoadError {
     #[error("failed to read the component")]
     Inspect(#[from] InspectError),
     /// It exports nothing that this host calls.
-    #[error("the manifest has routes, but the component exports no `{HTTP_HANDLER}`; it exports {0}")]
+    #[error(
+        "the manifest has routes, but the component exports none of `{HTTP_HANDLER}`, `wasi:http/handler@0.3` and \
+         `wasi:http/incoming-handler@0.2`; it exports {0}"
+    )]
     NoHandler(String),
     /// It is to be called for notifications, and cannot be.
     #[error("the manifest has `[[listen]]`, but the component exports no `{PG_LISTENER}`; it exports {0}")]
@@ -100,6 +107,9 @@ pub enum LoadError {
         #[source]
         source: PrepareError,
     },
+    /// What the component needs to run on did not start.
+    #[error("failed to start what the component runs on")]
+    Platform(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The compiler refused it.
     #[error("failed to compile the component")]
     Compile(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -128,12 +138,12 @@ pub enum LoadError {
 
 /// What of a host loading needs.
 pub(crate) struct Loader<'a> {
-    pub(crate) engine: &'a Engine,
-    pub(crate) linker: &'a Linker<RequestState>,
+    pub(crate) platforms: &'a Platforms,
     pub(crate) capabilities: &'a Arc<[Box<dyn Capability>]>,
     pub(crate) config: &'a Config,
     pub(crate) routes: &'a RouteTable,
     pub(crate) stores: &'a Stores,
+    pub(crate) cleanup: &'a TaskTracker,
 }
 
 pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
@@ -144,20 +154,16 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     let warnings = warnings(&inspection, &artifact.manifest);
 
     let begun = Instant::now();
-    let component = compile::compile(host.engine, artifact.component.clone())
+    let concurrency = if inspection.concurrent { Concurrency::On } else { Concurrency::Off };
+    let platform = host.platforms.get(concurrency).map_err(|error| LoadError::Platform(error.into()))?;
+    let component = compile::compile(&platform.engine, artifact.component.clone())
         .await
         .map_err(|error| LoadError::Compile(error.into()))?;
     let compile = begun.elapsed();
 
     let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
-    let instances = host.linker.instantiate_pre(&component).map_err(misfit)?;
-    let http = match handle(&component) {
-        Some(handle) => {
-            let indices = http_handler::GuestIndices::new(&instances).map_err(misfit)?;
-            Some(HttpExport { handle, indices })
-        }
-        None => None,
-    };
+    let instances = platform.linker.instantiate_pre(&component).map_err(misfit)?;
+    let handler = inspection.handler.map(|kind| handler(kind, &component, &instances)).transpose()?;
     let listener = if inspection.listens() {
         Some(pg_listener::GuestIndices::new(&instances).map_err(misfit)?)
     } else {
@@ -175,11 +181,12 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         timings: OnceLock::new(),
         capabilities: host.capabilities.clone(),
         instances,
-        http,
+        handler,
         listener,
         watcher,
         prepared,
         admission: Admission::new(artifact.manifest.limits.concurrency),
+        cleanup: host.cleanup.clone(),
         manifest: artifact.manifest.clone(),
     });
     probe(&release).await?;
@@ -205,7 +212,7 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
         return Err(LoadError::TooLarge { size: artifact.component.len() });
     }
     let inspection = inspect(&artifact.component)?;
-    if !inspection.answers_http && !artifact.manifest.routes.is_empty() {
+    if inspection.handler.is_none() && !artifact.manifest.routes.is_empty() {
         return Err(LoadError::NoHandler(list(&inspection.exports)));
     }
     if !inspection.listens() && !artifact.manifest.listen.is_empty() {
@@ -303,9 +310,24 @@ fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
     denied.chain(deaf).chain(blind).collect()
 }
 
-fn handle(component: &Component) -> Option<wasmtime::component::ComponentExportIndex> {
-    let interface = component.get_export_index(None, HTTP_HANDLER)?;
-    component.get_export_index(Some(&interface), "handle")
+/// Looks the handler up once, for all requests.
+fn handler(
+    kind: HandlerKind,
+    component: &Component,
+    instances: &InstancePre<RequestState>,
+) -> Result<Handler, LoadError> {
+    let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
+    Ok(match kind {
+        HandlerKind::Wasi02 => Handler::Wasi02(p2::bindings::ProxyIndices::new(instances).map_err(misfit)?),
+        HandlerKind::Wasi03 => Handler::Wasi03(p3::bindings::ServiceIndices::new(instances).map_err(misfit)?),
+        HandlerKind::HttpHandler => {
+            let interface = component.get_export_index(None, HTTP_HANDLER);
+            let handle = interface.and_then(|found| component.get_export_index(Some(&found), "handle"));
+            let handle = handle.ok_or_else(|| LoadError::NoHandler(HTTP_HANDLER.to_owned()))?;
+            let indices = http_handler::GuestIndices::new(instances).map_err(misfit)?;
+            Handler::Typed(TypedHandler { handle, indices })
+        }
+    })
 }
 
 fn list(names: &[String]) -> String {
@@ -337,7 +359,13 @@ async fn check_types(
     if let Some(watcher) = &release.watcher {
         watcher.load(&mut *store, &instance).map_err(misfit)?;
     }
-    let Some(http) = &release.http else { return Ok(()) };
-    http.indices.load(&mut *store, &instance).map_err(misfit)?;
-    request::check_handle(&instance, store, &http.handle).map_err(misfit)
+    match &release.handler {
+        None => Ok(()),
+        Some(Handler::Typed(typed)) => {
+            typed.indices.load(&mut *store, &instance).map_err(misfit)?;
+            request::check_handle(&instance, store, &typed.handle).map_err(misfit)
+        }
+        Some(Handler::Wasi02(proxy)) => proxy.load(&mut *store, &instance).map(drop).map_err(misfit),
+        Some(Handler::Wasi03(service)) => service.load(&mut *store, &instance).map(drop).map_err(misfit),
+    }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Head {
     pub(crate) parts: Parts,
     /// Captures of the pattern, percent-decoded.
     pub(crate) params: Vec<(String, String)>,
+    /// What the route's guards found out.
+    pub(crate) annotations: Vec<(String, String)>,
 }
 
 impl Head {
@@ -38,7 +40,7 @@ pub(crate) fn dispatch(routes: &RouteTable, parts: Parts) -> Result<(Arc<Release
     match routes.find(&host, parts.uri.path(), &parts.method) {
         Found::Release(release, captures) => {
             let params = captures.into_iter().map(decode).collect::<Result<_, _>>()?;
-            Ok((release, Head { parts, params }))
+            Ok((release, Head { parts, params, annotations: Vec::new() }))
         }
         Found::OtherMethods(methods) => Err(Failure::MethodNotAllowed(methods)),
         Found::Nothing => Err(Failure::NotFound),

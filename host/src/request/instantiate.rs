@@ -16,10 +16,12 @@ use http::Extensions;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::release::{Permit, Release};
 
 use super::RequestId;
+use super::provide::{Source, stdio, wasi_http::Outgoing};
 
 pub(crate) use cpu::{CpuExceeded, CpuMeter};
 use memory::MemoryBudget;
@@ -40,6 +42,7 @@ pub struct RequestState {
     local: Extensions,
     /// Made when a guest first calls WASI, which most never do: it costs more than a request.
     wasi: Option<Box<WasiCtx>>,
+    wasi_http: Option<Box<Outgoing>>,
     _permit: Option<Permit>,
 }
 
@@ -78,6 +81,11 @@ impl RequestState {
         self.local.get_or_insert_default()
     }
 
+    /// Whose lines in the log this request's are.
+    pub(crate) fn source(&self) -> Source {
+        Source { release: self.release.clone(), request: self.id }
+    }
+
     pub(crate) fn extend_deadline(&mut self) -> Instant {
         self.deadline = Instant::now() + self.release.manifest.limits.wall;
         self.deadline
@@ -91,10 +99,18 @@ impl std::fmt::Debug for RequestState {
 }
 
 impl WasiView for RequestState {
-    /// Grants nothing: no files, no sockets, no environment, closed streams. Clocks and randomness work.
+    /// Grants nothing: no files, no sockets, no environment, no input. Clocks and randomness work; what is written
+    /// to the standard streams is logged.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(WasiCtx::builder().build()));
+        let ctx = self.wasi.get_or_insert_with(|| stdio::context(&self.release, self.id));
         WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for RequestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let outgoing = self.wasi_http.get_or_insert_with(|| Outgoing::new(&self.release));
+        outgoing.view(&mut self.table)
     }
 }
 
@@ -130,6 +146,7 @@ fn limited(
         deadline,
         local: Extensions::new(),
         wasi: None,
+        wasi_http: None,
         _permit: permit,
     };
     let mut store = Store::new(release.instances.engine(), state);

@@ -1,118 +1,47 @@
 //! Calls the guest.
 //! Gets: a limited store, the head, the body. Gives: the guest's reply. Fails with: the guest's faults,
 //! by their cause. Dropping the future, as when the client leaves, unwinds the guest where it stands.
+//!
+//! A component exports one of three handlers. Ours (`typed`) is called and done before the response begins, and a
+//! stream is pulled from it; those of WASI (`wasi`) go on running while the response is sent (`driven`).
 
 mod borrowed;
 mod chunks;
+mod driven;
+mod typed;
+mod wasi;
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use wasmtime::component::{ComponentExportIndex, Instance, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
-use crate::bindings::exports::wharf::platform::http_handler::{Reply as GuestReply, ReplyBody};
-use crate::body::Body;
-use crate::release::Release;
+use crate::release::{Handler, Release};
 
 use super::dispatch::Head;
 use super::gather::RequestBody;
 use super::instantiate::{CpuExceeded, RequestState};
-use super::respond::{self, Reply};
+use super::respond::Reply;
 use super::{Arrival, Failure};
 
-use borrowed::{BodyRef, Fields, RequestRef};
-
-type Handle<'a> = TypedFunc<(RequestRef<'a>, BodyRef<'a>), (GuestReply,)>;
+pub(crate) use typed::check_handle;
 
 pub(crate) async fn invoke(
     release: &Arc<Release>,
-    mut store: Store<RequestState>,
-    head: &Head,
+    store: Store<RequestState>,
+    head: Head,
     body: RequestBody,
     arrival: &Arrival,
 ) -> Result<Reply, Failure> {
-    let meter = store.data().cpu.clone();
-    let deadline = store.data().deadline();
-    let (instance, reply) = {
-        // Pinned here, once: handed on by value it would be stored anew at each step.
-        let call = pin!(call(release, &mut store, head, body, arrival));
-        match tokio::time::timeout_at(deadline.into(), meter.measure(call)).await {
-            Ok(called) => called?,
-            Err(_) => return Err(Failure::Deadline),
+    match &release.handler {
+        Some(Handler::Typed(handler)) => {
+            typed::invoke(release, handler, store, &head, body, arrival).await
         }
-    };
-    let (status, headers) = respond::check(reply.status, reply.headers)?;
-    let body = match reply.body {
-        ReplyBody::Bytes(bytes) => Body::from(bytes::Bytes::from(bytes)),
-        ReplyBody::Reader(reader) => {
-            let reader =
-                store.data_mut().table.delete(reader).map_err(|error| Failure::Host(error.into()))?;
-            Body::stream(reader.into_body())
+        // Boxed, as its state is large and most requests never have it.
+        Some(handler) => {
+            Box::pin(wasi::invoke(release, handler, store, head, body, arrival)).await
         }
-        ReplyBody::Streamed(resource) => chunks::body(release, store, &instance, resource)?,
-    };
-    Ok(Reply { status, headers, body })
-}
-
-async fn call(
-    release: &Arc<Release>,
-    store: &mut Store<RequestState>,
-    head: &Head,
-    body: RequestBody,
-    arrival: &Arrival,
-) -> Result<(Instance, GuestReply), Failure> {
-    let instance = match release.instances.instantiate_async(&mut *store).await {
-        Ok(instance) => instance,
-        Err(error) => return Err(fault(store, error)),
-    };
-    let handle = release.http.as_ref().map(|http| http.handle);
-    let Some(function) = handle.and_then(|handle| instance.get_func(&mut *store, handle)) else {
-        return Err(Failure::Host(wasmtime::Error::msg("the handler vanished")));
-    };
-    #[expect(unsafe_code, reason = "`check_handle` compared exactly this type when the release was loaded")]
-    let handle: Handle<'_> = unsafe { TypedFunc::new_unchecked(function) };
-
-    let fields = Fields::of(head);
-    let deadline = store.data().deadline();
-    let request = RequestRef::new(head, &fields, arrival, deadline);
-    let body = match &body_param(store, body)? {
-        Param::Bytes(bytes) => handle.call_async(&mut *store, (request, BodyRef::Bytes(bytes))).await,
-        Param::Reader(reader) => {
-            let reader = wasmtime::component::Resource::new_own(*reader);
-            handle.call_async(&mut *store, (request, BodyRef::Streamed(reader))).await
-        }
-    };
-    match body {
-        Ok((reply,)) => Ok((instance, reply)),
-        Err(error) => Err(fault(store, error)),
+        None => Err(Failure::Host(wasmtime::Error::msg("the handler vanished"))),
     }
-}
-
-enum Param {
-    Bytes(bytes::Bytes),
-    Reader(u32),
-}
-
-fn body_param(store: &mut Store<RequestState>, body: RequestBody) -> Result<Param, Failure> {
-    match body {
-        RequestBody::Bytes(bytes) => Ok(Param::Bytes(bytes)),
-        RequestBody::Streamed(reader) => match store.data_mut().table.push(reader) {
-            Ok(handle) => Ok(Param::Reader(handle.rep())),
-            Err(error) => Err(Failure::Host(error.into())),
-        },
-    }
-}
-
-/// Compares the handler's type with the borrowed types that requests are lowered from.
-pub(crate) fn check_handle(
-    instance: &Instance,
-    store: &mut Store<RequestState>,
-    handle: &ComponentExportIndex,
-) -> wasmtime::Result<()> {
-    instance
-        .get_typed_func::<(RequestRef<'static>, BodyRef<'static>), (GuestReply,)>(&mut *store, handle)
-        .map(drop)
 }
 
 /// Why a guest stopped.

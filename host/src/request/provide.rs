@@ -6,6 +6,8 @@ pub(crate) mod http_types;
 pub(crate) mod kv;
 mod log;
 pub(crate) mod pg_client;
+pub(crate) mod stdio;
+pub(crate) mod wasi_http;
 pub(crate) mod wasi_keyvalue;
 
 use tokio_util::task::TaskTracker;
@@ -14,6 +16,7 @@ use crate::capability::Capability;
 use crate::config::Config;
 use crate::kv::Stores;
 
+pub(crate) use log::Source;
 pub(crate) use pg_client::parameter_misfit;
 
 /// Wharf's own capabilities for a host with this configuration; `cleanup` counts what they do behind requests.

@@ -55,6 +55,8 @@ pub(crate) enum Failure {
     Deadline,
     #[error("the guest's reply is invalid: {0}")]
     InvalidReply(String),
+    #[error("the guest answered with an error: {0}")]
+    GuestError(String),
     #[error("the host failed")]
     Host(#[source] wasmtime::Error),
 }
@@ -101,6 +103,7 @@ impl Failure {
             Self::InvalidReply(_) => {
                 (S::BAD_GATEWAY, "invalid-reply", Guest, "The service gave an invalid answer.")
             }
+            Self::GuestError(_) => (S::INTERNAL_SERVER_ERROR, "guest-error", Guest, "The service failed."),
             Self::Host(_) => (S::INTERNAL_SERVER_ERROR, "host-error", Host, "The host failed."),
         }
     }
@@ -216,9 +219,7 @@ const MOST_FIELD_BYTES: usize = 64 << 10;
 pub(crate) fn fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Failure> {
     let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
     if fields.len() > MOST_FIELDS || bytes > MOST_FIELD_BYTES {
-        let found =
-            format!("{} fields of {bytes} bytes; at most {MOST_FIELDS} of {MOST_FIELD_BYTES}", fields.len());
-        return Err(Failure::InvalidReply(found));
+        return Err(too_many(fields.len(), bytes));
     }
     let mut map = HeaderMap::with_capacity(fields.len() + 2);
     for (name, value) in fields {
@@ -236,6 +237,24 @@ pub(crate) fn fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Failur
         }
     }
     Ok(map)
+}
+
+/// The fields of a guest's that are a map already, without those that are the host's.
+pub(crate) fn without_host_fields(mut map: HeaderMap) -> Result<HeaderMap, Failure> {
+    let bytes: usize = map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if map.len() > MOST_FIELDS || bytes > MOST_FIELD_BYTES {
+        return Err(too_many(map.len(), bytes));
+    }
+    for name in &HOST_FIELDS {
+        map.remove(name);
+    }
+    Ok(map)
+}
+
+fn too_many(fields: usize, bytes: usize) -> Failure {
+    Failure::InvalidReply(format!(
+        "{fields} fields of {bytes} bytes; at most {MOST_FIELDS} of {MOST_FIELD_BYTES}"
+    ))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! machine the thread may have stood still in it, which is not the guest's doing.
 
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
@@ -50,6 +50,11 @@ impl CpuMeter {
             poll
         })
         .await
+    }
+
+    /// The same for work that outlives its caller.
+    pub(crate) async fn measured<F: Future>(self: Arc<Self>, work: F) -> F::Output {
+        self.measure(work).await
     }
 
     /// Judges a guest that met a tick of the epoch. Ticks pass while a guest waits, too: one that has

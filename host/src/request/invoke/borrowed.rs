@@ -9,8 +9,8 @@ use wasmtime::component::{ComponentType, Lower, Resource};
 
 use crate::request::provide::http_types::BodyReader;
 
-use super::super::Arrival;
-use super::super::dispatch::Head;
+use crate::request::Arrival;
+use crate::request::dispatch::Head;
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
@@ -48,6 +48,7 @@ pub(crate) enum BodyRef<'a> {
 pub(crate) struct Fields<'a> {
     headers: Vec<(&'a str, &'a [u8])>,
     params: Vec<(&'a str, &'a str)>,
+    annotations: Vec<(&'a str, &'a str)>,
 }
 
 /// Fields of one connection, which RFC 9110 (7.6.1) keeps from being handed on.
@@ -57,9 +58,13 @@ const CONNECTION_FIELDS: [&str; 6] =
 impl<'a> Fields<'a> {
     pub(crate) fn of(head: &'a Head) -> Self {
         let headers = head.parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let pairs = |pairs: &'a [(String, String)]| {
+            pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+        };
         Self {
             headers: headers.filter(|(name, _)| !CONNECTION_FIELDS.contains(name)).collect(),
-            params: head.params.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            params: pairs(&head.params),
+            annotations: pairs(&head.annotations),
         }
     }
 }
@@ -80,7 +85,7 @@ impl<'a> RequestRef<'a> {
             query: head.parts.uri.query(),
             path_params: &fields.params,
             headers: &fields.headers,
-            annotations: &[],
+            annotations: &fields.annotations,
             remote_addr: &arrival.address,
             remote_port: arrival.peer.address.port(),
             request_id: arrival.id.as_str(),

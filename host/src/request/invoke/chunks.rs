@@ -13,10 +13,9 @@ use wasmtime::component::{Instance, ResourceAny};
 use crate::bindings::exports::wharf::platform::http_handler::Guest;
 use crate::body::{Body, BodyError};
 use crate::error::chain;
-use crate::release::Release;
-use crate::request::{Failure, RequestState};
+use crate::release::{Release, TypedHandler};
+use crate::request::{Failure, RequestState, respond};
 
-use super::super::respond;
 use super::fault;
 
 /// Why a stream broke off: what the log says, not the client.
@@ -42,14 +41,12 @@ struct Pull {
 /// Wraps the guest's `chunks` as a response body.
 pub(super) fn body(
     release: &Arc<Release>,
+    typed: &TypedHandler,
     mut store: Store<RequestState>,
     instance: &Instance,
     chunks: ResourceAny,
 ) -> Result<Body, Failure> {
-    let Some(http) = &release.http else {
-        return Err(Failure::Host(wasmtime::Error::msg("the handler vanished")));
-    };
-    let guest = http.indices.load(&mut store, instance).map_err(Failure::Host)?;
+    let guest = typed.indices.load(&mut store, instance).map_err(Failure::Host)?;
     let pull = Pull { release: release.clone(), store, guest, chunks };
     let frames = stream::unfold(Some(pull), |pull| async move {
         let mut pull = pull?;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -37,7 +38,7 @@ pub struct BodyReader {
     body: UnsyncBoxBody<Bytes, BodyError>,
     /// What arrived and was not asked for yet.
     buffered: Bytes,
-    trailers: Option<Headers>,
+    trailers: Option<HeaderMap>,
     ended: bool,
     /// Why it broke off: told again to whoever reads on.
     broken: Option<Error>,
@@ -105,10 +106,7 @@ impl BodyReader {
                 self.buffered = data;
             }
             Err(frame) => {
-                let trailers = frame.into_trailers().unwrap_or_default();
-                let fields =
-                    trailers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
-                self.trailers = Some(fields.collect());
+                self.trailers = frame.into_trailers().ok();
             }
         }
         Ok(())
@@ -116,10 +114,14 @@ impl BodyReader {
 
     /// What is left of the body, for a reply that hands it on.
     pub(crate) fn into_body(self) -> impl http_body::Body<Data = Bytes, Error = BodyError> + Send {
-        let stream = futures_util::stream::try_unfold(self, |mut reader| async move {
+        let stream = futures_util::stream::try_unfold(Some(self), |reader| async move {
+            let Some(mut reader) = reader else { return Ok(None) };
             let bytes =
                 reader.read(LARGEST_READ as usize).await.map_err(|e| BodyError::from(format!("{e:?}")))?;
-            Ok(bytes.has_remaining().then(|| (Frame::data(bytes), reader)))
+            if bytes.has_remaining() {
+                return Ok(Some((Frame::data(bytes), Some(reader))));
+            }
+            Ok(reader.trailers.take().map(|trailers| (Frame::trailers(trailers), None)))
         });
         http_body_util::StreamBody::new(stream)
     }
@@ -142,7 +144,9 @@ impl HostBodyReader for RequestState {
 
     fn trailers(&mut self, reader: Resource<BodyReader>) -> wasmtime::Result<Option<Headers>> {
         let reader = self.table.get(&reader)?;
-        Ok(reader.trailers.clone().filter(|_| reader.ended && reader.buffered.is_empty()))
+        let trailers = reader.trailers.as_ref().filter(|_| reader.ended && reader.buffered.is_empty());
+        let field = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
+        Ok(trailers.map(|trailers| trailers.iter().map(field).collect()))
     }
 
     async fn drop(&mut self, reader: Resource<BodyReader>) -> wasmtime::Result<()> {

@@ -1,12 +1,14 @@
 //! `wharf:platform/log`: a guest's lines among the host's own, tagged with service and request.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::wharf::platform::log::{self, Level};
 use crate::capability::Capability;
-use crate::request::RequestState;
+use crate::release::Release;
+use crate::request::{RequestId, RequestState};
 
 /// Events and bytes that one request may log; the rest is dropped and said to be.
 const MOST_EVENTS: u32 = 1_000;
@@ -20,11 +22,17 @@ pub(super) struct Log;
 
 /// How much a request has logged.
 #[derive(Clone, Copy, Debug, Default)]
-struct Logged {
+pub(super) struct Budget {
     events: u32,
     bytes: usize,
     /// Its last line said that the rest is dropped.
     full: bool,
+}
+
+/// Whose lines they are.
+pub(crate) struct Source {
+    pub(crate) release: Arc<Release>,
+    pub(crate) request: RequestId,
 }
 
 impl Capability for Log {
@@ -39,27 +47,35 @@ impl Capability for Log {
 
 impl log::Host for RequestState {
     fn log(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        if self.local::<Logged>().full {
-            return Ok(());
-        }
-        let line = line(&message, &fields);
-        let logged = self.local::<Logged>();
-        logged.events += 1;
-        logged.bytes = logged.bytes.saturating_add(line.len());
-        logged.full = logged.events > MOST_EVENTS || logged.bytes > MOST_BYTES;
-        if logged.full {
-            let most = format!("{MOST_EVENTS} events or {} MiB", MOST_BYTES >> 20);
-            emit(self, Level::Warn, &format!("this request logged more than {most}; the rest is dropped"));
-        } else {
-            emit(self, level, &line);
-        }
+        let mut budget = *self.local::<Budget>();
+        budget.emit(&self.source(), level, &message, &fields);
+        *self.local::<Budget>() = budget;
         Ok(())
     }
 }
 
-fn emit(state: &RequestState, level: Level, line: &str) {
+impl Budget {
+    /// Logs one line while there is something left.
+    pub(super) fn emit(&mut self, source: &Source, level: Level, message: &str, fields: &[(String, String)]) {
+        if self.full {
+            return;
+        }
+        let line = line(message, fields);
+        self.events += 1;
+        self.bytes = self.bytes.saturating_add(line.len());
+        self.full = self.events > MOST_EVENTS || self.bytes > MOST_BYTES;
+        if self.full {
+            let most = format!("{MOST_EVENTS} events or {} MiB", MOST_BYTES >> 20);
+            emit(source, Level::Warn, &format!("this request logged more than {most}; the rest is dropped"));
+        } else {
+            emit(source, level, &line);
+        }
+    }
+}
+
+fn emit(source: &Source, level: Level, line: &str) {
     let (service, release, request) =
-        (state.release().service(), state.release().digest().short(), state.id());
+        (source.release.service(), source.release.digest().short(), source.request);
     match level {
         Level::Trace => tracing::trace!(target: TARGET, service, release, %request, "{line}"),
         Level::Debug => tracing::debug!(target: TARGET, service, release, %request, "{line}"),
