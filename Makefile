@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help setup demo test bench lint wharf guests fmt clippy docs deny unit
 
 WHARF := target/debug/wharf
-GUESTS := $(patsubst %/Cargo.toml,%,$(wildcard components/examples/*/Cargo.toml components/bench/*/Cargo.toml components/contract/*/rust/Cargo.toml))
+GUESTS := $(patsubst %/Cargo.toml,%,$(wildcard components/examples/*/Cargo.toml components/bench/*/Cargo.toml components/contract/*/rust*/Cargo.toml))
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-12s %s\n' "$$name" "$$what"; done

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::kv::{BucketConfig, KvStorage};
 use crate::manifest::Limits;
+use crate::request::Faults;
 
 /// Settings of one host. Plain data: [`crate::HostBuilder::build`] checks them.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Config {
     pub instances: u32,
     /// How long a new connection may take to send its first byte, and a request its head. Default 10 s.
     pub head_timeout: Duration,
+    /// Whether clients are told why a guest failed. Default: hidden.
+    pub faults: Faults,
     /// How long a client may take none of the bytes that are there for it. Default 30 s.
     pub write_timeout: Duration,
 }
@@ -41,6 +44,7 @@ impl Default for Config {
             ceiling: Limits::CEILING,
             instances: 1_000,
             head_timeout: Duration::from_secs(10),
+            faults: Faults::Hidden,
             write_timeout: Duration::from_secs(30),
         }
     }

@@ -273,7 +273,7 @@ impl Host {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
-        request::handle(&self.0.routes, request, peer).await
+        request::handle(&self.0.routes, self.0.config.faults, request, peer).await
     }
 
     /// Serves a listener on the current runtime until `stop` is cancelled, then until the requests under

@@ -22,6 +22,7 @@
 //!         component: std::fs::read("hello.wasm")?.into(),
 //!         migrations: Vec::new(),
 //!         statements: Vec::new(),
+//!         files: std::collections::BTreeMap::new(),
 //!     })
 //!     .await?;
 //! host.publish(release)?;
@@ -57,11 +58,11 @@ pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
 pub use manifest::{
-    BucketNeeds, Build, ByteSize, Feature, Grants, Language, Limits, Listen, Manifest, ManifestError,
-    Migrations, Route, Sql, Watch,
+    ApiKeyGuard, BucketNeeds, Build, ByteSize, CorsGuard, Feature, Grants, Guard, JwtGuard, Language, Limits,
+    Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, Sql, Watch,
 };
 pub use release::{
     Artifact, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
     PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect, migrate,
 };
-pub use request::{Peer, RequestId, RequestState};
+pub use request::{Faults, Peer, RequestId, RequestState};

@@ -1,6 +1,7 @@
 //! `wharf.toml`: what a service is called, where it is routed, what it may use and how much of it.
 //! Parsing checks everything that can be known without a host.
 
+mod guard;
 mod parse;
 mod size;
 
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kv::Features;
 
+pub use guard::{ApiKeyGuard, CorsGuard, Guard, JwtGuard, RateGuard};
+pub(crate) use guard::{RateKey, digest_of};
 pub use parse::ManifestError;
 pub use size::ByteSize;
 
@@ -28,9 +31,21 @@ pub struct Manifest {
     /// How `wharf build` makes the component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
-    /// Where requests come from; at least one.
+    /// Where requests come from; at least one, unless the component is called otherwise.
     #[serde(default)]
     pub routes: Vec<Route>,
+    /// What routes may list to run before the handler, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub guards: BTreeMap<String, Guard>,
+    /// Whether the component is a guard for other services: it exports `guard` and needs no routes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guard: bool,
+    /// Components that are composed around this one, the outermost first; files relative to the manifest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub middleware: Vec<String>,
+    /// How instances outlive their request. None: they don't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<Reuse>,
     /// What the component may open.
     #[serde(default)]
     pub grants: Grants,
@@ -91,6 +106,33 @@ pub struct Route {
     /// Upper case. Empty for every method.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
+    /// Names of `guards`, in the order in which they are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
+    /// Whether responses are compressed for clients that take it (zstd, br, gzip): text and the like from 32 bytes
+    /// on, not event streams, images and what is encoded already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compress: bool,
+}
+
+/// How instances of a service outlive their request. Off by default: then nothing is left for the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct Reuse {
+    /// Requests that one instance answers before it is dropped. Default 128, at least 2.
+    pub requests: u32,
+    /// Requests that one instance answers at once; more than 1 only with `wasi:http/handler@0.3`. Default 1.
+    pub concurrency: u32,
+    /// How long an instance waits for its next request. Default 10 s.
+    #[serde(with = "size::duration")]
+    pub idle: Duration,
+}
+
+impl Default for Reuse {
+    fn default() -> Self {
+        Self { requests: 128, concurrency: 1, idle: Duration::from_secs(10) }
+    }
 }
 
 /// Names that a component may open; what is not here is `denied`.
@@ -284,8 +326,18 @@ impl Manifest {
             component: None,
             build: None,
             routes: ["/", "/{*path}"]
-                .map(|path| Route { host: None, path: path.to_owned(), methods: Vec::new() })
+                .map(|path| Route {
+                    host: None,
+                    path: path.to_owned(),
+                    methods: Vec::new(),
+                    guards: Vec::new(),
+                    compress: false,
+                })
                 .into(),
+            guards: BTreeMap::new(),
+            guard: false,
+            middleware: Vec::new(),
+            reuse: None,
             grants: Grants::default(),
             limits: Limits::default(),
             config: BTreeMap::new(),
@@ -304,6 +356,16 @@ impl Manifest {
     pub fn migration_database(&self) -> Option<&str> {
         let named = self.migrations.as_ref().and_then(|m| m.database.as_deref());
         named.or_else(|| self.grants.pg.first().map(String::as_str))
+    }
+
+    /// Files beside the manifest that are part of the artifact: middleware, and keys of guards.
+    #[must_use]
+    pub fn files(&self) -> Vec<&str> {
+        let keys = self.guards.values().filter_map(|guard| match guard {
+            Guard::Jwt(jwt) if !jwt.fetches() => Some(jwt.jwks.as_str()),
+            _ => None,
+        });
+        self.middleware.iter().map(String::as_str).chain(keys).collect()
     }
 
     /// The prefixes that the component watches, by bucket.

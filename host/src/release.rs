@@ -8,6 +8,7 @@ mod migrate;
 mod sql;
 mod table;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::Capability;
 use crate::manifest::Manifest;
-use crate::request::RequestState;
+use crate::request::{BuiltIn, RequestState};
 
 pub(crate) use admission::{Admission, Permit};
 pub use inspect::{HandlerKind, InspectError, Inspection, inspect};
@@ -31,7 +32,7 @@ pub(crate) use load::{Loader, load};
 pub use migrate::{MigrateError, migrate};
 pub use sql::{SqlError, SqlFailure, SqlReport, StatementFile, check_sql};
 pub use table::PublishError;
-pub(crate) use table::{Found, RouteTable};
+pub(crate) use table::{Found, RouteTable, Target};
 
 /// What a deployer hands in: everything that a release is made of.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Artifact {
     pub migrations: Vec<Migration>,
     /// SQL that the component will run, beside what it says itself (`sql!` in Rust): checked at load.
     pub statements: Vec<StatementFile>,
+    /// What the manifest names besides, by the name that it uses ([`Manifest::files`]).
+    pub files: BTreeMap<String, Bytes>,
 }
 
 /// One SQL file.
@@ -66,8 +69,10 @@ impl Digest {
             artifact.migrations.iter().flat_map(|file| [file.name.as_bytes(), file.sql.as_bytes()]);
         let statements =
             artifact.statements.iter().flat_map(|file| [file.name.as_bytes(), file.sql.as_bytes()]);
+        let files = artifact.files.iter().flat_map(|(name, bytes)| [name.as_bytes(), &bytes[..]]);
         let mut hash = Sha256::new();
-        let parts = [&manifest, &artifact.component[..]].into_iter().chain(migrations).chain(statements);
+        let parts = [&manifest, &artifact.component[..]].into_iter();
+        let parts = parts.chain(migrations).chain(statements).chain(files);
         for part in parts {
             // With their lengths, so that no two lists of parts read alike.
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
@@ -125,6 +130,10 @@ pub struct Release {
     pub(crate) listener: Option<pg_listener::GuestIndices>,
     /// None for a component that is not called for changes of buckets.
     pub(crate) watcher: Option<kv_watcher::GuestIndices>,
+    /// `guard.check`, whose type was checked when the release was loaded; none for a component that is no guard.
+    pub(crate) guard: Option<ComponentExportIndex>,
+    /// The guards of its routes that this host brings.
+    pub(crate) guards: BTreeMap<String, Arc<BuiltIn>>,
     /// What capabilities keep for this release.
     pub(crate) prepared: Extensions,
     pub(crate) admission: Admission,

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 mod dispatch;
+mod examine;
 mod gather;
 mod id;
 mod instantiate;
@@ -18,14 +19,17 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::body::{Body, BodyError};
+use crate::error::chain;
 use crate::release::RouteTable;
 
+pub(crate) use examine::{BuiltIn, GuardError, ReadyGuard, check_guard};
 pub use id::RequestId;
 pub use instantiate::RequestState;
 pub(crate) use instantiate::probe_store;
 pub(crate) use invoke::check_handle;
 pub(crate) use notify::{Event, notify};
-pub(crate) use respond::Failure;
+use respond::{Asked, Finish};
+pub(crate) use respond::{Failure, Notes};
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +55,12 @@ pub(crate) struct Arrival {
     pub(crate) address: String,
     pub(crate) received: Instant,
     pub(crate) received_at: SystemTime,
+    /// What guests log, where failures are shown.
+    pub(crate) notes: Option<Arc<Notes>>,
 }
 
 impl Arrival {
-    fn new(peer: Peer) -> Self {
+    fn new(peer: Peer, faults: Faults) -> Self {
         let received_at = SystemTime::now();
         Self {
             id: RequestId::new(received_at),
@@ -62,44 +68,82 @@ impl Arrival {
             peer,
             received: Instant::now(),
             received_at,
+            notes: (faults == Faults::Shown).then(Arc::default),
         }
     }
+
+    /// What is told of a failure beside its code.
+    fn cause(&self, failure: &Failure) -> Option<respond::Cause> {
+        let notes = self.notes.as_ref()?;
+        Some(respond::Cause { error: chain(failure), log: notes.lines() })
+    }
+}
+
+/// Whether clients are told why a guest failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Faults {
+    /// They get a code and a request id; the cause is in the log.
+    #[default]
+    Hidden,
+    /// They get the errors, the guest's backtrace and the last lines that it logged: for development.
+    Shown,
 }
 
 /// Answers a request that cannot be handled at all.
 fn refuse(failure: Failure, peer: Peer) -> Response<Body> {
-    respond::respond(Err((failure, None)), &Arrival::new(peer), false)
+    respond::respond(Err((failure, None)), &Arrival::new(peer, Faults::Hidden), &Asked::default())
 }
 
 /// Answers one request; every failure becomes a response, so there is no error.
 /// Dropping the future stops the guest and what it waits for.
-pub(crate) async fn handle<B>(routes: &RouteTable, request: Request<B>, peer: Peer) -> Response<Body>
+pub(crate) async fn handle<B>(
+    routes: &RouteTable,
+    faults: Faults,
+    request: Request<B>,
+    peer: Peer,
+) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
-    let arrival = Arrival::new(peer);
-    let head_only = request.method() == http::Method::HEAD;
-    let outcome = serve(routes, request, &arrival).await;
-    respond::respond(outcome, &arrival, head_only)
+    let arrival = Arrival::new(peer, faults);
+    let asked = Asked {
+        head_only: request.method() == http::Method::HEAD,
+        accept: request.headers().get(http::header::ACCEPT).cloned(),
+    };
+    let mut finish = Finish::default();
+    let outcome = serve(routes, request, &arrival, &mut finish).await;
+    let response = respond::respond(outcome, &arrival, &asked);
+    finish.apply(response)
 }
 
 async fn serve<B>(
     routes: &RouteTable,
     request: Request<B>,
     arrival: &Arrival,
+    finish: &mut Finish,
 ) -> Result<respond::Reply, (Failure, Option<Arc<crate::Release>>)>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
     let (head, body) = request.into_parts();
-    let (release, head) = dispatch::dispatch(routes, head).map_err(|failure| (failure, None))?;
+    let (target, mut head) = dispatch::dispatch(routes, head).map_err(|failure| (failure, None))?;
+    let release = &target.release;
     let blamed = |failure| (failure, Some(release.clone()));
-
     let deadline = arrival.received + release.manifest.limits.wall;
-    let body = gather::gather(body, &release, deadline).await.map_err(blamed)?;
+    finish.expect(&target, &head);
+
+    if !target.guards.is_empty() {
+        let examined = examine::examine(&target, &mut head, &mut finish.examined, arrival, deadline);
+        if let Some(reply) = Box::pin(examined).await? {
+            return Ok(reply);
+        }
+    }
+    let limit = release.manifest.limits.body;
+    let limit = finish.examined.body.map_or(limit, |smaller| smaller.min(limit));
+    let body = gather::gather(body, limit, deadline).await.map_err(blamed)?;
     let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
-    let store = instantiate::instantiate(&release, permit, arrival.id, deadline);
-    invoke::invoke(&release, store, head, body, arrival).await.map_err(blamed)
+    let store = instantiate::instantiate(release, permit, arrival, deadline);
+    invoke::invoke(release, store, head, body, arrival).await.map_err(blamed)
 }

@@ -1,8 +1,10 @@
 //! A service's folder, or a lone component, to an artifact.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use wharf_host::{Artifact, Manifest, ManifestError, Migration, StatementFile};
 
 /// The manifest's file name.
@@ -128,7 +130,18 @@ impl Project {
         };
         let migrations = self.read_migrations()?;
         let statements = self.read_statements()?;
-        Ok(Artifact { manifest: self.manifest.clone(), component: component.into(), migrations, statements })
+        let files = self.read_files()?;
+        let manifest = self.manifest.clone();
+        Ok(Artifact { manifest, component: component.into(), migrations, statements, files })
+    }
+
+    fn read_files(&self) -> Result<BTreeMap<String, Bytes>, ProjectError> {
+        let read = |name: &str| {
+            let path = self.folder.join(name);
+            let bytes = std::fs::read(&path).map_err(|source| ProjectError::Read { path, source })?;
+            Ok((name.to_owned(), bytes.into()))
+        };
+        self.manifest.files().into_iter().map(read).collect()
     }
 
     fn read_statements(&self) -> Result<Vec<StatementFile>, ProjectError> {

@@ -36,7 +36,7 @@ fn suggestion(nearest: Option<&str>) -> String {
 }
 
 /// Known keys by table; `*` stands for a table whose keys are free.
-const KEYS: [(&str, &[&str]); 11] = [
+const KEYS: [(&str, &[&str]); 13] = [
     (
         "",
         &[
@@ -44,6 +44,10 @@ const KEYS: [(&str, &[&str]); 11] = [
             "component",
             "build",
             "routes",
+            "guards",
+            "guard",
+            "middleware",
+            "reuse",
             "grants",
             "limits",
             "config",
@@ -55,7 +59,9 @@ const KEYS: [(&str, &[&str]); 11] = [
         ],
     ),
     ("build", &["language", "package"]),
-    ("routes", &["host", "path", "methods"]),
+    ("routes", &["host", "path", "methods", "guards", "compress"]),
+    ("guards", &["*"]),
+    ("reuse", &["requests", "concurrency", "idle"]),
     ("grants", &["pg", "kv", "http"]),
     ("limits", &["memory", "cpu", "wall", "body", "concurrency"]),
     ("config", &["*"]),
@@ -111,14 +117,24 @@ fn unknown(within: &str, key: &str, known: &[&str]) -> ManifestError {
 
 pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     check_name("name", &manifest.name)?;
-    if manifest.routes.is_empty() && manifest.listen.is_empty() && manifest.watch.is_empty() {
+    let called = !manifest.listen.is_empty() || !manifest.watch.is_empty() || manifest.guard;
+    if manifest.routes.is_empty() && !called {
         return Err(value(
             "routes",
-            "is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`, or a `[[watch]]`)",
+            "is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`, a `[[watch]]`, or `guard = true`)",
         ));
     }
     for route in &manifest.routes {
         check_route(route)?;
+        if let Some(name) = route.guards.iter().find(|name| !manifest.guards.contains_key(*name)) {
+            return Err(value("routes.guards", &format!("has `{name}`, which `guards` does not describe")));
+        }
+    }
+    for (name, guard) in &manifest.guards {
+        super::guard::check(guard).map_err(|(key, why)| value(&format!("guards.{name}.{key}"), &why))?;
+    }
+    if let Some(reuse) = &manifest.reuse {
+        check_reuse(reuse)?;
     }
     check_routes_apart(&manifest.routes)?;
     for (key, names) in [("grants.pg", &manifest.grants.pg), ("grants.kv", &manifest.grants.kv)] {
@@ -188,11 +204,31 @@ fn check_channels(channels: &[String]) -> Result<(), ManifestError> {
     }
 }
 
+fn check_reuse(reuse: &super::Reuse) -> Result<(), ManifestError> {
+    if reuse.requests < 2 {
+        return Err(value(
+            "reuse.requests",
+            "is less than 2: leave `reuse` out for a fresh instance per request",
+        ));
+    }
+    if reuse.concurrency == 0 {
+        return Err(value("reuse.concurrency", "is 0: leave it out for 1"));
+    }
+    if reuse.idle.is_zero() {
+        return Err(value("reuse.idle", "is 0: write it like \"10s\""));
+    }
+    Ok(())
+}
+
+/// 1 to 63 of a-z, 0-9 and `-`.
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 /// Names of services, databases and buckets: they stand in URLs, file names and metrics.
 fn check_name(key: &str, name: &str) -> Result<(), ManifestError> {
-    let fits = (1..=63).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if fits {
+    if is_name(name) {
         return Ok(());
     }
     Err(value(key, &format!("is `{name}`: use 1 to 63 of a-z, 0-9 and `-`")))
@@ -280,7 +316,7 @@ mod tests {
             ("name = \"X\"\n[[routes]]\npath = \"/\"", "`name` is `X`: use 1 to 63 of a-z, 0-9 and `-`"),
             (
                 "name = \"x\"",
-                "`routes` is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`, or a `[[watch]]`)",
+                "`routes` is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`, a `[[watch]]`, or `guard = true`)",
             ),
             ("name = \"x\"\n[[routes]]\npath = \"a\"", "`routes.path` is `a`: begin it with `/`"),
             (

@@ -12,6 +12,8 @@ const WASI_HANDLER_02: &str = "wasi:http/incoming-handler@0.2.";
 /// What is called for notifications of a database.
 pub(crate) const PG_LISTENER: &str = "wharf:platform/pg-listener@0.1.0";
 
+/// What is asked about requests to other services.
+pub(crate) const GUARD: &str = "wharf:platform/guard@0.1.0";
 /// What is called for changes of buckets.
 pub(crate) const KV_WATCHER: &str = "wharf:platform/kv-watcher@0.1.0";
 
@@ -66,6 +68,12 @@ impl Inspection {
     #[must_use]
     pub fn listens(&self) -> bool {
         self.exports.iter().any(|export| export == PG_LISTENER)
+    }
+
+    /// Whether other services can have it as a guard.
+    #[must_use]
+    pub fn guards(&self) -> bool {
+        self.exports.iter().any(|export| export == GUARD)
     }
 
     /// Whether a host can call it for changes of buckets.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::Extensions;
 use tokio_util::task::TaskTracker;
 use wasmtime::Store;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use wasmtime_wasi_http::{p2, p3};
 
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
@@ -16,11 +16,11 @@ use crate::capability::{Capability, PrepareError};
 use crate::config::Config;
 use crate::engine::Concurrency;
 use crate::kv::{self, Stores};
-use crate::manifest::{ByteSize, Feature, Limits, Manifest};
+use crate::manifest::{ByteSize, Feature, Guard, Limits, Manifest};
 use crate::platform::Platforms;
-use crate::request::{self, RequestState};
+use crate::request::{self, BuiltIn, GuardError, RequestState};
 
-use super::inspect::{HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
+use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
 use super::{
     Admission, Artifact, Digest, Handler, HandlerKind, InspectError, Inspection, LoadTimings, MigrateError,
     PublishError, Release, RouteTable, SqlError, TypedHandler,
@@ -57,6 +57,28 @@ pub enum LoadError {
     /// It is to be called for changes of buckets, and cannot be.
     #[error("the manifest has `[[watch]]`, but the component exports no `{KV_WATCHER}`; it exports {0}")]
     NoWatcher(String),
+    /// It is to be a guard, and is none.
+    #[error("the manifest has `guard = true`, but the component exports no `{GUARD}`; it exports {0}")]
+    NoGuard(String),
+    /// A route's guard is the component of a service that is not there, or is no guard.
+    #[error("guard `{name}` is service `{service}`, which {why}: deploy it first")]
+    GuardService {
+        /// The guard's name in the manifest.
+        name: String,
+        /// The service that it names.
+        service: String,
+        /// What is wrong with that.
+        why: &'static str,
+    },
+    /// A guard that this host brings cannot work as it is described.
+    #[error("a guard of `{service}` cannot be prepared")]
+    Guard {
+        /// The service's name.
+        service: String,
+        /// Which, and why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A bucket cannot do what the manifest asks of it.
     #[error(
         "bucket `{bucket}` lacks {missing}, which the manifest asks for: keep it elsewhere, or ask for less"
@@ -174,7 +196,10 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     } else {
         None
     };
+    let guards = guards(&host, &artifact)?;
     let release = Arc::new(Release {
+        guard: find(&component, GUARD, "check"),
+        guards,
         digest,
         size,
         warnings,
@@ -221,7 +246,10 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
     if !inspection.watches() && !artifact.manifest.watch.is_empty() {
         return Err(LoadError::NoWatcher(list(&inspection.exports)));
     }
-    let called = [HTTP_HANDLER, PG_LISTENER, KV_WATCHER];
+    if !inspection.guards() && artifact.manifest.guard {
+        return Err(LoadError::NoGuard(list(&inspection.exports)));
+    }
+    let called = [HTTP_HANDLER, PG_LISTENER, KV_WATCHER, GUARD];
     let others = |name: &&String| name.starts_with(PLATFORM) && !called.contains(&name.as_str());
     if let Some(export) = inspection.exports.iter().find(others) {
         return Err(LoadError::Export(export.clone()));
@@ -310,6 +338,35 @@ fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
     denied.chain(deaf).chain(blind).collect()
 }
 
+/// A function of an exported interface.
+fn find(component: &Component, interface: &str, function: &str) -> Option<ComponentExportIndex> {
+    let interface = component.get_export_index(None, interface)?;
+    component.get_export_index(Some(&interface), function)
+}
+
+/// Prepares the guards that this host brings, and looks for those that are services.
+fn guards(host: &Loader<'_>, artifact: &Artifact) -> Result<BTreeMap<String, Arc<BuiltIn>>, LoadError> {
+    let mut guards = BTreeMap::new();
+    for (name, guard) in &artifact.manifest.guards {
+        let file = |name: &str| artifact.files.get(name).cloned();
+        let failed = |error: GuardError| LoadError::Guard {
+            service: artifact.manifest.name.clone(),
+            source: error.into(),
+        };
+        if let Some(built_in) = BuiltIn::prepare(name, guard, file).map_err(failed)? {
+            guards.insert(name.clone(), Arc::new(built_in));
+        }
+        let Guard::Service(service) = guard else { continue };
+        let why = match host.routes.release(service) {
+            None => "is not there",
+            Some(release) if release.guard.is_none() => "exports no guard",
+            Some(_) => continue,
+        };
+        return Err(LoadError::GuardService { name: name.clone(), service: service.clone(), why });
+    }
+    Ok(guards)
+}
+
 /// Looks the handler up once, for all requests.
 fn handler(
     kind: HandlerKind,
@@ -321,9 +378,8 @@ fn handler(
         HandlerKind::Wasi02 => Handler::Wasi02(p2::bindings::ProxyIndices::new(instances).map_err(misfit)?),
         HandlerKind::Wasi03 => Handler::Wasi03(p3::bindings::ServiceIndices::new(instances).map_err(misfit)?),
         HandlerKind::HttpHandler => {
-            let interface = component.get_export_index(None, HTTP_HANDLER);
-            let handle = interface.and_then(|found| component.get_export_index(Some(&found), "handle"));
-            let handle = handle.ok_or_else(|| LoadError::NoHandler(HTTP_HANDLER.to_owned()))?;
+            let handle = find(component, HTTP_HANDLER, "handle")
+                .ok_or_else(|| LoadError::NoHandler(HTTP_HANDLER.to_owned()))?;
             let indices = http_handler::GuestIndices::new(instances).map_err(misfit)?;
             Handler::Typed(TypedHandler { handle, indices })
         }
@@ -358,6 +414,9 @@ async fn check_types(
     }
     if let Some(watcher) = &release.watcher {
         watcher.load(&mut *store, &instance).map_err(misfit)?;
+    }
+    if let Some(check) = &release.guard {
+        request::check_guard(&instance, store, check).map_err(misfit)?;
     }
     match &release.handler {
         None => Ok(()),

@@ -7,6 +7,9 @@ use arc_swap::ArcSwap;
 use http::Method;
 use matchit::Router;
 
+use crate::manifest::{Guard, Route};
+use crate::request::ReadyGuard;
+
 use super::Release;
 
 /// Why a release was not published. The table stays as it was.
@@ -48,21 +51,26 @@ struct Snapshot {
 
 #[derive(Default)]
 struct Paths {
-    router: Router<Vec<Target>>,
+    router: Router<Vec<Arc<Target>>>,
 }
 
-struct Target {
+/// What a route leads to.
+pub(crate) struct Target {
     /// Empty for every method.
     methods: Vec<Method>,
-    release: Arc<Release>,
+    pub(crate) release: Arc<Release>,
+    /// Asked in this order before the handler.
+    pub(crate) guards: Vec<ReadyGuard>,
+    /// Whether responses may be compressed.
+    pub(crate) compress: bool,
 }
 
 /// What the table knows of a host, path and method.
 pub(crate) enum Found {
-    /// The release, and the captures of its pattern, still percent-encoded.
-    Release(Arc<Release>, Vec<(String, String)>),
-    /// The path is known, but only with these methods.
-    OtherMethods(Vec<Method>),
+    /// The route's target, and the captures of its pattern, still percent-encoded.
+    Target(Arc<Target>, Vec<(String, String)>),
+    /// The path is known, but only with these methods; one of its targets.
+    OtherMethods(Vec<Method>, Arc<Target>),
     Nothing,
 }
 
@@ -121,12 +129,12 @@ impl RouteTable {
 
 impl Snapshot {
     fn of(services: BTreeMap<String, Arc<Release>>) -> Result<Self, PublishError> {
-        let mut grouped: BTreeMap<(Option<String>, &str), Vec<Target>> = BTreeMap::new();
+        let mut grouped: BTreeMap<(Option<String>, &str), Vec<Arc<Target>>> = BTreeMap::new();
         for release in services.values() {
             for route in &release.manifest.routes {
                 let host = route.host.as_ref().map(|host| host.to_ascii_lowercase());
                 let targets = grouped.entry((host, route.path.as_str())).or_default();
-                add(targets, release, route)?;
+                add(targets, release, route, &services)?;
             }
         }
         let mut snapshot =
@@ -144,7 +152,7 @@ impl Snapshot {
 }
 
 /// What a path takes, GET bringing HEAD along.
-fn allowed(targets: &[Target]) -> Vec<Method> {
+fn allowed(targets: &[Arc<Target>]) -> Vec<Method> {
     let mut methods: Vec<Method> = targets.iter().flat_map(|target| target.methods.clone()).collect();
     if methods.contains(&Method::GET) && !methods.contains(&Method::HEAD) {
         methods.push(Method::HEAD);
@@ -154,19 +162,31 @@ fn allowed(targets: &[Target]) -> Vec<Method> {
 
 /// Adds one route to those with the same host and path, unless their methods overlap.
 fn add(
-    targets: &mut Vec<Target>,
+    targets: &mut Vec<Arc<Target>>,
     release: &Arc<Release>,
-    route: &crate::manifest::Route,
+    route: &Route,
+    services: &BTreeMap<String, Arc<Release>>,
 ) -> Result<(), PublishError> {
     let methods: Vec<Method> = route.methods.iter().filter_map(|m| m.parse().ok()).collect();
-    let overlaps = |target: &&Target| {
+    let overlaps = |target: &&Arc<Target>| {
         target.methods.is_empty() || methods.is_empty() || target.methods.iter().any(|m| methods.contains(m))
     };
     if let Some(other) = targets.iter().find(overlaps) {
         return Err(conflict(release, &route.path, &other.release, &route.path));
     }
-    targets.push(Target { methods, release: release.clone() });
+    let guards = route.guards.iter().filter_map(|name| ready(release, name, services)).collect();
+    targets.push(Arc::new(Target { methods, release: release.clone(), guards, compress: route.compress }));
     Ok(())
+}
+
+/// A guard as it stands in this snapshot.
+fn ready(release: &Release, name: &str, services: &BTreeMap<String, Arc<Release>>) -> Option<ReadyGuard> {
+    if let Some(guard) = release.guards.get(name) {
+        return Some(ReadyGuard::BuiltIn(guard.clone()));
+    }
+    let Guard::Service(service) = release.manifest.guards.get(name)? else { return None };
+    let found = services.get(service).filter(|found| found.guard.is_some());
+    Some(ReadyGuard::Service(service.clone(), found.cloned()))
 }
 
 fn conflict(release: &Release, path: &str, other: &Release, other_path: &str) -> PublishError {
@@ -179,7 +199,7 @@ fn conflict(release: &Release, path: &str, other: &Release, other_path: &str) ->
 }
 
 impl Paths {
-    fn insert(&mut self, path: &str, targets: Vec<Target>) -> Result<(), PublishError> {
+    fn insert(&mut self, path: &str, targets: Vec<Arc<Target>>) -> Result<(), PublishError> {
         let Some(release) = targets.first().map(|target| target.release.clone()) else { return Ok(()) };
         let Err(error) = self.router.insert(path, targets) else { return Ok(()) };
         let other_path = match error {
@@ -199,9 +219,12 @@ impl Paths {
         match takes(method).or_else(head_as_get) {
             Some(target) => {
                 let captures = found.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
-                Found::Release(target.release.clone(), captures.collect())
+                Found::Target(target.clone(), captures.collect())
             }
-            None => Found::OtherMethods(allowed(found.value)),
+            None => match found.value.first() {
+                Some(target) => Found::OtherMethods(allowed(found.value), target.clone()),
+                None => Found::Nothing,
+            },
         }
     }
 }

@@ -9,9 +9,10 @@ use http::request::Parts;
 use http::uri::Authority;
 use percent_encoding::percent_decode_str;
 
-use crate::release::{Found, Release, RouteTable};
+use crate::release::{Found, RouteTable, Target};
 
 use super::Failure;
+use super::examine::is_preflight;
 
 /// Limits on heads, from behaviour.md.
 const LONGEST_TARGET: usize = 8 << 10;
@@ -34,15 +35,21 @@ impl Head {
     }
 }
 
-pub(crate) fn dispatch(routes: &RouteTable, parts: Parts) -> Result<(Arc<Release>, Head), Failure> {
+pub(crate) fn dispatch(routes: &RouteTable, parts: Parts) -> Result<(Arc<Target>, Head), Failure> {
     check(&parts)?;
     let host = host_name(authority(&parts));
     match routes.find(&host, parts.uri.path(), &parts.method) {
-        Found::Release(release, captures) => {
+        Found::Target(target, captures) => {
             let params = captures.into_iter().map(decode).collect::<Result<_, _>>()?;
-            Ok((release, Head { parts, params, annotations: Vec::new() }))
+            Ok((target, Head { parts, params, annotations: Vec::new() }))
         }
-        Found::OtherMethods(methods) => Err(Failure::MethodNotAllowed(methods)),
+        // The route's guards know what to answer, whatever methods its handler takes.
+        Found::OtherMethods(_, target)
+            if target.answers_preflights() && is_preflight(&parts.method, &parts.headers) =>
+        {
+            Ok((target, Head { parts, params: Vec::new(), annotations: Vec::new() }))
+        }
+        Found::OtherMethods(methods, _) => Err(Failure::MethodNotAllowed(methods)),
         Found::Nothing => Err(Failure::NotFound),
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 
 use crate::body::BodyError;
-use crate::release::Release;
+use crate::manifest::ByteSize;
 
 use super::Failure;
 use super::provide::http_types::BodyReader;
@@ -21,7 +21,7 @@ pub(crate) enum RequestBody {
     Streamed(BodyReader),
 }
 
-pub(crate) async fn gather<B>(body: B, release: &Release, deadline: Instant) -> Result<RequestBody, Failure>
+pub(crate) async fn gather<B>(body: B, limit: ByteSize, deadline: Instant) -> Result<RequestBody, Failure>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
@@ -29,7 +29,6 @@ where
     if body.is_end_stream() {
         return Ok(RequestBody::Bytes(Bytes::new()));
     }
-    let limit = release.manifest.limits.body;
     let known = body.size_hint().exact();
     if known.is_some_and(|length| length > limit.as_u64()) {
         return Err(Failure::BodyTooLarge(limit));

@@ -20,8 +20,8 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::release::{Permit, Release};
 
-use super::RequestId;
 use super::provide::{Source, stdio, wasi_http::Outgoing};
+use super::{Arrival, Notes, RequestId};
 
 pub(crate) use cpu::{CpuExceeded, CpuMeter};
 use memory::MemoryBudget;
@@ -40,6 +40,8 @@ pub struct RequestState {
     id: RequestId,
     deadline: Instant,
     local: Extensions,
+    /// What the guest logs, where failures are shown.
+    notes: Option<Arc<Notes>>,
     /// Made when a guest first calls WASI, which most never do: it costs more than a request.
     wasi: Option<Box<WasiCtx>>,
     wasi_http: Option<Box<Outgoing>>,
@@ -83,7 +85,7 @@ impl RequestState {
 
     /// Whose lines in the log this request's are.
     pub(crate) fn source(&self) -> Source {
-        Source { release: self.release.clone(), request: self.id }
+        Source { release: self.release.clone(), request: self.id, notes: self.notes.clone() }
     }
 
     pub(crate) fn extend_deadline(&mut self) -> Instant {
@@ -102,7 +104,8 @@ impl WasiView for RequestState {
     /// Grants nothing: no files, no sockets, no environment, no input. Clocks and randomness work; what is written
     /// to the standard streams is logged.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| stdio::context(&self.release, self.id));
+        let source = || Source { release: self.release.clone(), request: self.id, notes: self.notes.clone() };
+        let ctx = self.wasi.get_or_insert_with(|| stdio::context(&source()));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
@@ -115,6 +118,18 @@ impl WasiHttpView for RequestState {
 }
 
 pub(crate) fn instantiate(
+    release: &Arc<Release>,
+    permit: Permit,
+    arrival: &Arrival,
+    deadline: Instant,
+) -> Store<RequestState> {
+    let mut store = limited(release, Some(permit), arrival.id, deadline);
+    store.data_mut().notes.clone_from(&arrival.notes);
+    store
+}
+
+/// The same for what is called without a request.
+pub(crate) fn for_event(
     release: &Arc<Release>,
     permit: Permit,
     id: RequestId,
@@ -145,6 +160,7 @@ fn limited(
         id,
         deadline,
         local: Extensions::new(),
+        notes: None,
         wasi: None,
         wasi_http: None,
         _permit: permit,

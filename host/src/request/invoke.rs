@@ -23,6 +23,7 @@ use super::instantiate::{CpuExceeded, RequestState};
 use super::respond::Reply;
 use super::{Arrival, Failure};
 
+pub(super) use borrowed::{Fields, RequestRef};
 pub(crate) use typed::check_handle;
 
 pub(crate) async fn invoke(
@@ -33,13 +34,9 @@ pub(crate) async fn invoke(
     arrival: &Arrival,
 ) -> Result<Reply, Failure> {
     match &release.handler {
-        Some(Handler::Typed(handler)) => {
-            typed::invoke(release, handler, store, &head, body, arrival).await
-        }
+        Some(Handler::Typed(handler)) => typed::invoke(release, handler, store, &head, body, arrival).await,
         // Boxed, as its state is large and most requests never have it.
-        Some(handler) => {
-            Box::pin(wasi::invoke(release, handler, store, head, body, arrival)).await
-        }
+        Some(handler) => Box::pin(wasi::invoke(release, handler, store, head, body, arrival)).await,
         None => Err(Failure::Host(wasmtime::Error::msg("the handler vanished"))),
     }
 }

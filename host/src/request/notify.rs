@@ -51,7 +51,7 @@ pub(crate) async fn notify(
 ) -> Result<(), NotifyError> {
     let deadline = Instant::now() + release.manifest.limits.wall;
     let id = RequestId::new(SystemTime::now());
-    let mut store = instantiate::instantiate(release, permit, id, deadline);
+    let mut store = instantiate::for_event(release, permit, id, deadline);
     let meter = store.data().cpu.clone();
     let call = pin!(call(release, &mut store, event));
     let answered = tokio::time::timeout_at(deadline.into(), meter.measure(call)).await;

@@ -1,21 +1,37 @@
 //! Outcome to HTTP: what a guest may answer, and the one table of statuses.
 //! Gets: a reply or a failure. Gives: a response. Cannot fail.
 
+mod failure;
+mod finish;
+mod page;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use crate::body::{Body, BodyError};
+use crate::body::Body;
 use crate::error::{Blame, chain};
-use crate::manifest::ByteSize;
 use crate::release::Release;
 
 use super::Arrival;
 
+pub(crate) use failure::Failure;
+pub(crate) use finish::Finish;
+use page::Page;
+pub(crate) use page::{Cause, Notes};
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-wharf-error");
+
+/// What of a request decides how a response looks.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) head_only: bool,
+    /// Which media types the client takes.
+    pub(crate) accept: Option<HeaderValue>,
+}
 
 /// What a guest answered, checked.
 pub(crate) struct Reply {
@@ -24,99 +40,14 @@ pub(crate) struct Reply {
     pub(crate) body: Body,
 }
 
-/// Why there is no reply.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error("{0}")]
-    BadRequest(&'static str),
-    #[error("no route leads here")]
-    NotFound,
-    #[error("the route does not take this method")]
-    MethodNotAllowed(Vec<Method>),
-    #[error("the request's target is longer than 8 KiB")]
-    UriTooLong,
-    #[error("the request's header section is larger than 32 KiB or 100 fields")]
-    HeadTooLarge,
-    #[error("the request's body is larger than {0}")]
-    BodyTooLarge(ByteSize),
-    #[error("the request's body did not arrive in time")]
-    BodyTimeout,
-    #[error("the request's body broke off")]
-    BodyBroken(#[source] BodyError),
-    #[error("too many requests run or wait")]
-    Overloaded,
-    #[error("the guest trapped")]
-    Trap(#[source] wasmtime::Error),
-    #[error("the guest trapped after it had reached its memory limit")]
-    OutOfMemory(#[source] wasmtime::Error),
-    #[error("the guest was stopped")]
-    OutOfCpu(#[source] wasmtime::Error),
-    #[error("the guest did not reply in time")]
-    Deadline,
-    #[error("the guest's reply is invalid: {0}")]
-    InvalidReply(String),
-    #[error("the guest answered with an error: {0}")]
-    GuestError(String),
-    #[error("the host failed")]
-    Host(#[source] wasmtime::Error),
-}
-
-/// Status, stable code, blame, and a sentence that gives nothing away: behaviour.md.
-type Row = (StatusCode, &'static str, Blame, &'static str);
-
-impl Failure {
-    fn row(&self) -> Row {
-        use Blame::{Client, Guest, Host};
-        use StatusCode as S;
-        match self {
-            Self::BadRequest(why) => (S::BAD_REQUEST, "bad-request", Client, why),
-            Self::NotFound => (S::NOT_FOUND, "no-route", Client, "There is nothing at this address."),
-            Self::MethodNotAllowed(_) => (
-                S::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                Client,
-                "This address does not take this method.",
-            ),
-            Self::UriTooLong => (S::URI_TOO_LONG, "uri-too-long", Client, "The address is too long."),
-            Self::HeadTooLarge => (
-                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "head-too-large",
-                Client,
-                "The header fields are too large.",
-            ),
-            Self::BodyTooLarge(_) => {
-                (S::PAYLOAD_TOO_LARGE, "body-too-large", Client, "The request's body is too large.")
-            }
-            Self::BodyTimeout => {
-                (S::REQUEST_TIMEOUT, "body-timeout", Client, "The request's body did not arrive in time.")
-            }
-            Self::BodyBroken(_) => (S::BAD_REQUEST, "body-broken", Client, "The request's body broke off."),
-            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", Host, "Too many requests; try again."),
-            Self::Trap(_) => (S::INTERNAL_SERVER_ERROR, "guest-trap", Guest, "The service failed."),
-            Self::OutOfMemory(_) => {
-                (S::INTERNAL_SERVER_ERROR, "memory-limit", Guest, "The service reached its memory limit.")
-            }
-            Self::OutOfCpu(_) => {
-                (S::SERVICE_UNAVAILABLE, "cpu-limit", Guest, "The service reached its CPU limit.")
-            }
-            Self::Deadline => (S::GATEWAY_TIMEOUT, "deadline", Guest, "The service did not answer in time."),
-            Self::InvalidReply(_) => {
-                (S::BAD_GATEWAY, "invalid-reply", Guest, "The service gave an invalid answer.")
-            }
-            Self::GuestError(_) => (S::INTERNAL_SERVER_ERROR, "guest-error", Guest, "The service failed."),
-            Self::Host(_) => (S::INTERNAL_SERVER_ERROR, "host-error", Host, "The host failed."),
-        }
-    }
-}
-
 pub(crate) fn respond(
     outcome: Result<Reply, (Failure, Option<Arc<Release>>)>,
     arrival: &Arrival,
-    head_only: bool,
+    asked: &Asked,
 ) -> Response<Body> {
     let mut response = match outcome {
-        Ok(reply) => accept(reply, head_only),
-        Err((failure, release)) => refuse(&failure, release.as_deref(), arrival),
+        Ok(reply) => accept(reply, asked.head_only),
+        Err((failure, release)) => refuse(&failure, release.as_deref(), arrival, asked),
     };
     if let Ok(id) = HeaderValue::from_bytes(arrival.id.as_str().as_bytes()) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -153,17 +84,27 @@ fn may_have_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-fn refuse(failure: &Failure, release: Option<&Release>, arrival: &Arrival) -> Response<Body> {
+fn refuse(failure: &Failure, release: Option<&Release>, arrival: &Arrival, asked: &Asked) -> Response<Body> {
     let (status, code, blame, sentence) = failure.row();
     record(failure, code, blame, release, arrival);
-    let mut response = Response::new(Body::from(Bytes::from(format!("{sentence}\n"))));
-    *response.status_mut() = status;
+    let page = Page { status, code, sentence, request: arrival.id, cause: arrival.cause(failure) };
+    let (kind, text) = page.render(asked.accept.as_ref());
+    let reply = Reply { status, headers: HeaderMap::new(), body: Body::from(Bytes::from(text)) };
+    let mut response = accept(reply, asked.head_only);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(ERROR_CODE, HeaderValue::from_static(code));
     match failure {
         Failure::Overloaded => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        Failure::TooManyRequests(seconds) => {
+            headers.insert(RETRY_AFTER, (*seconds).into());
+        }
+        Failure::Unauthorized(challenge) => {
+            if let Ok(challenge) = challenge.parse() {
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
         }
         Failure::MethodNotAllowed(methods) => {
             let names: Vec<&str> = methods.iter().map(Method::as_str).collect();

@@ -16,6 +16,7 @@ fn component(bytes: impl Into<bytes::Bytes>) -> Artifact {
         component: bytes.into(),
         migrations: Vec::new(),
         statements: Vec::new(),
+        files: std::collections::BTreeMap::new(),
     }
 }
 

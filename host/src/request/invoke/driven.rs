@@ -72,6 +72,7 @@ pub(super) async fn reply(
         meter,
         ahead: VecDeque::new(),
         ended: false,
+        warned: false,
         patience: None,
     };
     let body = match driven.settle().await {
@@ -109,6 +110,8 @@ struct Driven {
     ahead: VecDeque<Result<Frame<Bytes>, Broken>>,
     /// The body is all there, or was all taken.
     ended: bool,
+    /// Whoever takes the body was given time before an error.
+    warned: bool,
     /// Set while a piece is awaited.
     patience: Option<Pin<Box<Sleep>>>,
 }
@@ -148,7 +151,9 @@ impl Driven {
                 self.patience = None;
                 self.meter.reset();
                 self.ended = frame.is_none();
-                return Poll::Ready(frame.map(|frame| frame.map_err(|error| Broken::Guest(error.to_string()))));
+                return Poll::Ready(
+                    frame.map(|frame| frame.map_err(|error| Broken::Guest(error.to_string()))),
+                );
             }
             let Some(guest) = &mut self.guest else { break };
             match guest.as_mut().poll(context) {
@@ -192,10 +197,21 @@ impl http_body::Body for Driven {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        // The connection closes on an error: let it first send what the client has coming.
+        if matches!(this.ahead.front(), Some(Err(_))) && !std::mem::replace(&mut this.warned, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let piece = match this.ahead.pop_front() {
             Some(piece) => Some(piece),
             None if this.ended => None,
-            None => std::task::ready!(this.piece(context)),
+            None => match std::task::ready!(this.piece(context)) {
+                Some(Err(broken)) if !this.warned => {
+                    this.ahead.push_back(Err(broken));
+                    return self.poll_frame(context);
+                }
+                piece => piece,
+            },
         };
         Poll::Ready(piece.map(|piece| match piece {
             Ok(frame) => {

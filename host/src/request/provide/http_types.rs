@@ -145,7 +145,8 @@ impl HostBodyReader for RequestState {
     fn trailers(&mut self, reader: Resource<BodyReader>) -> wasmtime::Result<Option<Headers>> {
         let reader = self.table.get(&reader)?;
         let trailers = reader.trailers.as_ref().filter(|_| reader.ended && reader.buffered.is_empty());
-        let field = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
+        let field =
+            |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
         Ok(trailers.map(|trailers| trailers.iter().map(field).collect()))
     }
 

@@ -8,7 +8,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::bindings::wharf::platform::log::{self, Level};
 use crate::capability::Capability;
 use crate::release::Release;
-use crate::request::{RequestId, RequestState};
+use crate::request::{Notes, RequestId, RequestState};
 
 /// Events and bytes that one request may log; the rest is dropped and said to be.
 const MOST_EVENTS: u32 = 1_000;
@@ -30,9 +30,11 @@ pub(super) struct Budget {
 }
 
 /// Whose lines they are.
+#[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) release: Arc<Release>,
     pub(crate) request: RequestId,
+    pub(crate) notes: Option<Arc<Notes>>,
 }
 
 impl Capability for Log {
@@ -69,6 +71,9 @@ impl Budget {
             emit(source, Level::Warn, &format!("this request logged more than {most}; the rest is dropped"));
         } else {
             emit(source, level, &line);
+            if let Some(notes) = &source.notes {
+                notes.add(format!("{level:?} {line}"));
+            }
         }
     }
 }

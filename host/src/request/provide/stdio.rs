@@ -12,8 +12,6 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::bindings::wharf::platform::log::Level;
-use crate::release::Release;
-use crate::request::RequestId;
 
 use super::log::{Budget, Source};
 
@@ -21,8 +19,8 @@ use super::log::{Budget, Source};
 const LONGEST_LINE: usize = 8 << 10;
 
 /// The WASI of one request: nothing is granted, and what is written is logged.
-pub(crate) fn context(release: &Arc<Release>, request: RequestId) -> Box<WasiCtx> {
-    let stream = |level| Stream(Arc::new(Mutex::new(Lines::new(release.clone(), request, level))));
+pub(crate) fn context(source: &Source) -> Box<WasiCtx> {
+    let stream = |level| Stream(Arc::new(Mutex::new(Lines::new(source.clone(), level))));
     Box::new(WasiCtx::builder().stdout(stream(Level::Info)).stderr(stream(Level::Warn)).build())
 }
 
@@ -38,8 +36,8 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(release: Arc<Release>, request: RequestId, level: Level) -> Self {
-        Self { source: Source { release, request }, level, budget: Budget::default(), line: Vec::new() }
+    fn new(source: Source, level: Level) -> Self {
+        Self { source, level, budget: Budget::default(), line: Vec::new() }
     }
 
     fn write(&mut self, bytes: &[u8]) {

@@ -1,0 +1,131 @@
+//! Signed tokens: `authorization: Bearer`, verified with public keys from a file of the artifact or from an address.
+
+use arc_swap::ArcSwap;
+use http::header::AUTHORIZATION;
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::Value;
+
+use crate::manifest::JwtGuard;
+use crate::request::Failure;
+
+use super::{Pass, Seen};
+
+/// How far the clocks of issuer and host may be apart, in seconds.
+const LEEWAY: u64 = 60;
+
+/// The keys and rules of one guard.
+pub(crate) struct Tokens {
+    guard: JwtGuard,
+    keys: ArcSwap<Vec<Key>>,
+}
+
+struct Key {
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl Tokens {
+    pub(super) fn new(guard: &JwtGuard, file: Option<&[u8]>) -> Result<Self, String> {
+        let keys = match file {
+            Some(file) => keys(file)?,
+            None if guard.fetches() => Vec::new(),
+            None => return Err(format!("the artifact has no file `{}`", guard.jwks)),
+        };
+        Ok(Self { guard: guard.clone(), keys: ArcSwap::from_pointee(keys) })
+    }
+
+    pub(super) async fn ask(&self, seen: &Seen<'_>) -> Result<Pass, Failure> {
+        let mut given = seen.parts.headers.get_all(AUTHORIZATION).iter();
+        let (Some(field), None) = (given.next(), given.next()) else { return Err(refused("")) };
+        let token = field.to_str().ok().and_then(bearer).ok_or_else(|| refused(""))?;
+        let claims = self.claims(token).map_err(|_invalid| refused(" error=\"invalid_token\""))?;
+        let annotation = |(name, claim): (&String, &String)| Some((name.clone(), text(claims.get(claim)?)?));
+        Ok(Pass::As(self.guard.annotate.iter().filter_map(annotation).collect()))
+    }
+
+    fn claims(&self, token: &str) -> jsonwebtoken::errors::Result<Value> {
+        let header = jsonwebtoken::decode_header(token)?;
+        let keys = self.keys.load();
+        let fits = |key: &&Key| {
+            key.algorithm == header.alg && (header.kid.is_none() || key.id.is_none() || key.id == header.kid)
+        };
+        let mut last = jsonwebtoken::errors::ErrorKind::InvalidSignature.into();
+        for key in keys.iter().filter(fits) {
+            match jsonwebtoken::decode::<Value>(token, &key.key, &self.validation(key.algorithm)) {
+                Ok(decoded) => return Ok(decoded.claims),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// `exp` must be there and later than now; `nbf`, `iss` and `aud` are compared where there is something to
+    /// compare.
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        let mut required = vec!["exp"];
+        if let Some(issuer) = &self.guard.issuer {
+            validation.set_issuer(&[issuer]);
+            required.push("iss");
+        }
+        match &self.guard.audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                required.push("aud");
+            }
+            None => validation.validate_aud = false,
+        }
+        validation.set_required_spec_claims(&required);
+        validation
+    }
+}
+
+fn refused(why: &str) -> Failure {
+    Failure::Unauthorized(format!("Bearer realm=\"wharf\"{}{why}", if why.is_empty() { "" } else { "," }))
+}
+
+fn bearer(field: &str) -> Option<&str> {
+    let (scheme, token) = field.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A claim as an annotation: text as it is, lists of text with spaces between them, other values as JSON.
+fn text(claim: &Value) -> Option<String> {
+    match claim {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "))
+        }
+        other => Some(other.to_string()),
+    }
+}
+
+/// The keys of a JWKS that can verify: public ones of an algorithm that is known. Shared secrets are passed over.
+fn keys(json: &[u8]) -> Result<Vec<Key>, String> {
+    let set: JwkSet =
+        serde_json::from_slice(json).map_err(|error| format!("the keys are no JWKS: {error}"))?;
+    let found: Vec<Key> = set.keys.iter().filter_map(key).collect();
+    if found.is_empty() { Err("the JWKS has no public key that can be used".to_owned()) } else { Ok(found) }
+}
+
+fn key(jwk: &Jwk) -> Option<Key> {
+    use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve};
+    let named = jwk.common.key_algorithm.and_then(|named| named.to_string().parse().ok());
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => named.unwrap_or(Algorithm::RS256),
+        AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
+            EllipticCurve::P256 => Algorithm::ES256,
+            EllipticCurve::P384 => Algorithm::ES384,
+            _ => return None,
+        },
+        AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
+        _ => return None,
+    };
+    let key = DecodingKey::from_jwk(jwk).ok()?;
+    Some(Key { id: jwk.common.key_id.clone(), algorithm, key })
+}

@@ -1,0 +1,93 @@
+//! Requests per key and time, by the cells of `governor`.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::HeaderName;
+
+use crate::manifest::{RateGuard, RateKey};
+use crate::request::Failure;
+
+use super::{Pass, Seen};
+
+/// After so many requests, keys that are fresh again are forgotten.
+const SWEEP: u32 = 10_000;
+
+/// The cells of one guard.
+pub(crate) struct Rate {
+    key: Key,
+    /// By a hash of the key: what clients send is not kept.
+    cells: DefaultKeyedRateLimiter<u64>,
+    clock: DefaultClock,
+    hasher: RandomState,
+    asked: AtomicU32,
+}
+
+enum Key {
+    Address,
+    Header(HeaderName),
+    Annotation(String),
+}
+
+impl Rate {
+    pub(super) fn new(guard: &RateGuard) -> Result<Self, String> {
+        let key = match RateKey::parse(&guard.key) {
+            Some(RateKey::Address) => Key::Address,
+            Some(RateKey::Header(name)) => {
+                Key::Header(name.parse().map_err(|_| format!("`{name}` is no field"))?)
+            }
+            Some(RateKey::Annotation(name)) => Key::Annotation(name),
+            None => return Err(format!("`{}` is no key", guard.key)),
+        };
+        let each = guard.per.checked_div(guard.requests).filter(|each| !each.is_zero());
+        let each = each.ok_or("`rate` asks for more than one request a nanosecond")?;
+        let burst = guard.burst.and_then(NonZeroU32::new).or_else(|| NonZeroU32::new(guard.requests));
+        let quota = Quota::with_period(each).zip(burst).map(|(quota, burst)| quota.allow_burst(burst));
+        let cells = RateLimiter::keyed(quota.ok_or("`rate` lets nothing pass")?);
+        let (clock, hasher) = (DefaultClock::default(), RandomState::new());
+        Ok(Self { key, cells, clock, hasher, asked: AtomicU32::new(0) })
+    }
+
+    pub(super) fn ask(&self, seen: &Seen<'_>) -> Result<Pass, Failure> {
+        if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+            self.cells.retain_recent();
+        }
+        match self.cells.check_key(&self.key(seen)) {
+            Ok(()) => Ok(Pass::As(Vec::new())),
+            Err(until) => {
+                Err(Failure::TooManyRequests(whole_seconds(until.wait_time_from(self.clock.now()))))
+            }
+        }
+    }
+
+    /// What has no such field or annotation is counted together.
+    fn key(&self, seen: &Seen<'_>) -> u64 {
+        match &self.key {
+            Key::Address => self.hasher.hash_one(network(seen.address)),
+            Key::Header(name) => {
+                self.hasher.hash_one(seen.parts.headers.get(name).map(|value| value.as_bytes()))
+            }
+            Key::Annotation(name) => {
+                let found = seen.annotations.iter().find(|(key, _)| key == name);
+                self.hasher.hash_one(found.map(|(_, value)| value))
+            }
+        }
+    }
+}
+
+/// Of IPv6 the first 64 bits, which one client has for itself.
+fn network(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => u64::try_from(address.to_bits() >> 64).unwrap_or_default(),
+    }
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
