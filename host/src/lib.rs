@@ -62,7 +62,8 @@ pub use manifest::{
     Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, Sql, Watch,
 };
 pub use release::{
-    Artifact, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
-    PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect, migrate,
+    Artifact, ComposeError, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings,
+    MigrateError, Migration, PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile,
+    check_sql, compose, inspect, migrate,
 };
 pub use request::{Faults, Peer, RequestId, RequestState};

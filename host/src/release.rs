@@ -2,6 +2,7 @@
 
 mod admission;
 mod compile;
+mod compose;
 mod inspect;
 mod load;
 mod migrate;
@@ -26,6 +27,7 @@ use crate::manifest::Manifest;
 use crate::request::{BuiltIn, RequestState};
 
 pub(crate) use admission::{Admission, Permit};
+pub use compose::{ComposeError, compose};
 pub use inspect::{HandlerKind, InspectError, Inspection, inspect};
 pub use load::LoadError;
 pub(crate) use load::{Loader, load};
