@@ -24,7 +24,7 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::Capability;
 use crate::manifest::Manifest;
-use crate::request::{BuiltIn, RequestState};
+use crate::request::{BuiltIn, RequestState, Warm};
 
 pub(crate) use admission::{Admission, Permit};
 pub use compose::{ComposeError, compose};
@@ -139,6 +139,8 @@ pub struct Release {
     /// What capabilities keep for this release.
     pub(crate) prepared: Extensions,
     pub(crate) admission: Admission,
+    /// Instances that wait for another request.
+    pub(crate) warm: Warm,
     /// Counts what goes on behind requests.
     pub(crate) cleanup: TaskTracker,
 }

@@ -25,7 +25,7 @@ use crate::release::RouteTable;
 pub(crate) use examine::{BuiltIn, GuardError, ReadyGuard, check_guard};
 pub use id::RequestId;
 pub use instantiate::RequestState;
-pub(crate) use instantiate::probe_store;
+pub(crate) use instantiate::{Warm, probe_store};
 pub(crate) use invoke::check_handle;
 pub(crate) use notify::{Event, notify};
 use respond::{Asked, Finish};

@@ -18,7 +18,7 @@ use crate::engine::Concurrency;
 use crate::kv::{self, Stores};
 use crate::manifest::{ByteSize, Feature, Guard, Limits, Manifest};
 use crate::platform::Platforms;
-use crate::request::{self, BuiltIn, GuardError, RequestState};
+use crate::request::{self, BuiltIn, GuardError, RequestState, Warm};
 
 use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
 use super::{
@@ -228,6 +228,7 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         prepared,
         admission: Admission::new(artifact.manifest.limits.concurrency),
         cleanup: host.cleanup.clone(),
+        warm: Warm::new(artifact.manifest.reuse.as_ref(), host.config.cores.get()),
         manifest: artifact.manifest.clone(),
     });
     probe(&release).await?;
