@@ -12,12 +12,16 @@ mod support;
 
 /// What happens to guests that misbehave, and to everybody else meanwhile.
 mod faults;
+/// Guards of routes: who passes, in which order, and what the response gets.
+mod guards;
 /// The key-value store across restarts and between services.
 mod kv;
 /// Every store of buckets: races, histories, quotas, servers that go away.
 mod kv_stores;
 /// Services that are called for changes of buckets.
 mod kv_watch;
+/// What a client reads of a failure, and how responses are compressed.
+mod answers;
 /// Sockets: what clients may do wrong, and how serving ends.
 mod listen;
 /// Services that are called for notifications.
@@ -48,7 +52,11 @@ mod pg_wire;
 mod postgres;
 /// Transactions that run again after a collision.
 mod retry;
+/// Instances that outlive their request.
+mod reuse;
 /// SQL that is compared with its database before it serves.
 mod sql;
 /// Releases that replace each other.
 mod swap;
+/// Handlers of WASI: what a suite over the wire does not see.
+mod wasi;
