@@ -36,6 +36,7 @@ mod capability;
 mod config;
 mod database;
 mod drain;
+mod endpoint;
 mod engine;
 mod error;
 mod host;
@@ -49,12 +50,14 @@ mod watch;
 
 pub use body::{Body, BodyError};
 pub use capability::{Capability, PrepareError};
-pub use config::{Config, DatabaseConfig};
+pub use config::{CertificateFiles, Config, DatabaseConfig};
 pub use database::{AddressError, ReachError};
 pub use drain::Serving;
+pub use endpoint::{Endpoint, EndpointError};
 pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
+pub use ipnet::IpNet;
 pub use manifest::{
     BucketNeeds, Build, ByteSize, Feature, Grants, Language, Limits, Listen, Manifest, ManifestError,
     Migrations, Route, Sql, Watch,
@@ -63,4 +66,4 @@ pub use release::{
     Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
     PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect, migrate,
 };
-pub use request::{Peer, RequestId, RequestState};
+pub use request::{Peer, RequestId, RequestState, TlsError};

@@ -20,6 +20,8 @@ use http::{Request, Response};
 use crate::body::{Body, BodyError};
 use crate::release::RouteTable;
 
+pub use accept::TlsError;
+pub(crate) use gather::BodyPace;
 pub use id::RequestId;
 pub use instantiate::RequestState;
 pub(crate) use instantiate::probe_store;
@@ -73,14 +75,19 @@ fn refuse(failure: Failure, peer: Peer) -> Response<Body> {
 
 /// Answers one request; every failure becomes a response, so there is no error.
 /// Dropping the future stops the guest and what it waits for.
-pub(crate) async fn handle<B>(routes: &RouteTable, request: Request<B>, peer: Peer) -> Response<Body>
+pub(crate) async fn handle<B>(
+    routes: &RouteTable,
+    request: Request<B>,
+    peer: Peer,
+    pace: BodyPace,
+) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
     let arrival = Arrival::new(peer);
     let head_only = request.method() == http::Method::HEAD;
-    let outcome = serve(routes, request, &arrival).await;
+    let outcome = serve(routes, request, &arrival, pace).await;
     respond::respond(outcome, &arrival, head_only)
 }
 
@@ -88,6 +95,7 @@ async fn serve<B>(
     routes: &RouteTable,
     request: Request<B>,
     arrival: &Arrival,
+    pace: BodyPace,
 ) -> Result<respond::Reply, (Failure, Option<Arc<crate::Release>>)>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -98,7 +106,7 @@ where
     let blamed = |failure| (failure, Some(release.clone()));
 
     let deadline = arrival.received + release.manifest.limits.wall;
-    let body = gather::gather(body, &release, deadline).await.map_err(blamed)?;
+    let body = gather::gather(body, &release, deadline, pace).await.map_err(blamed)?;
     let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
     let store = instantiate::instantiate(&release, permit, arrival.id, deadline);
     invoke::invoke(&release, store, &head, body, arrival).await.map_err(blamed)
