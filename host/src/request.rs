@@ -32,9 +32,9 @@ pub(crate) use respond::Failure;
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The client, or the last proxy before this host.
+    /// The client, as far as trusted proxies name it, or whoever connected. Port 0 stands for none that is known.
     pub address: SocketAddr,
-    /// Whether it came over TLS.
+    /// Whether it came over TLS, to this host or to such a proxy.
     pub secure: bool,
 }
 

@@ -72,10 +72,8 @@ async fn client(address: SocketAddr) -> (SendRequest<Bytes>, JoinHandle<Result<(
 
 async fn ask(requests: &mut SendRequest<Bytes>, request: Request<()>) -> Result<StatusCode, h2::Error> {
     let (response, _) = requests.send_request(request, true)?;
-    Ok(tokio::time::timeout(PATIENCE, response)
-        .await
-        .expect("an answer")
-        .map(|response| response.status())?)
+    let response = tokio::time::timeout(PATIENCE, response).await.expect("an answer");
+    response.map(|response| response.status())
 }
 
 fn get(uri: &str) -> Request<()> {
@@ -290,4 +288,25 @@ async fn a_response_that_nobody_takes_lets_go_of_its_guest() {
     ask_until(serving.local_addr(), "/text", |answer| statuses(answer) == [503]).await;
     ask_until(serving.local_addr(), "/text", |answer| statuses(answer) == [200]).await;
     drop(stream);
+}
+
+#[tokio::test]
+async fn a_response_that_is_taken_slowly_is_no_rest() {
+    let short = |config: &mut wharf_host::Config| (config.head_timeout, config.idle_timeout) = (SOON, SOON);
+    let serving = listen_with("http", short).await;
+    let (mut requests, _connection) = client(serving.local_addr()).await;
+    let (response, _) = requests.send_request(get("http://a/big?n=3000000"), true).unwrap();
+    let mut body = response.await.unwrap().into_body();
+    let (begun, mut bytes) = (Instant::now(), 0);
+    while let Some(data) = body.data().await {
+        bytes += data.unwrap().len();
+        // As much room as was taken, and not before a pause.
+        let taken = body.flow_control().used_capacity();
+        if taken > 60_000 {
+            tokio::time::sleep(SOON / 6).await;
+            body.flow_control().release_capacity(taken).unwrap();
+        }
+    }
+    assert!(begun.elapsed() > 3 * SOON, "it was not slow");
+    assert_eq!(bytes, 3_000_000);
 }

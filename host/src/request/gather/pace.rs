@@ -73,7 +73,37 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyPace, Duration, Progress};
+    use std::convert::Infallible;
+    use std::pin::pin;
+
+    use super::{BodyPace, Duration, Frame, Progress};
+    use bytes::Bytes;
+    use http_body_util::StreamBody;
+
+    /// Three frames of a byte, each after a wait.
+    fn frames(wait: Duration) -> impl http_body::Body<Data = Bytes> {
+        let frames = futures_util::stream::unfold(0, move |sent| async move {
+            tokio::time::sleep(wait).await;
+            (sent < 3).then(|| (Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), sent + 1))
+        });
+        StreamBody::new(frames)
+    }
+
+    #[tokio::test]
+    async fn only_waiting_for_the_client_is_counted() {
+        let pace = BodyPace { idle: Duration::from_millis(300), rate: 1_000 };
+        let (mut prompt, mut progress) = (pin!(frames(Duration::from_millis(10))), Progress::new(pace));
+        while progress.frame(prompt.as_mut()).await.unwrap().is_some() {
+            // The guest takes its time.
+            tokio::time::sleep(Duration::from_millis(310)).await;
+        }
+        let (mut slow, mut progress) = (pin!(frames(Duration::from_millis(120))), Progress::new(pace));
+        let mut read = 0;
+        while progress.frame(slow.as_mut()).await.is_ok() {
+            read += 1;
+        }
+        assert!((1..=2).contains(&read), "{read} bytes, each within the idle time, made up for the rate");
+    }
 
     #[test]
     fn a_body_has_the_idle_time_and_what_its_bytes_pay_for() {
