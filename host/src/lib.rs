@@ -37,6 +37,7 @@ mod capability;
 mod config;
 mod database;
 mod drain;
+mod endpoint;
 mod engine;
 mod error;
 mod host;
@@ -51,12 +52,14 @@ mod watch;
 
 pub use body::{Body, BodyError};
 pub use capability::{Capability, PrepareError};
-pub use config::{Config, DatabaseConfig};
+pub use config::{CertificateFiles, Config, DatabaseConfig};
 pub use database::{AddressError, ReachError};
 pub use drain::Serving;
+pub use endpoint::{Endpoint, EndpointError};
 pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
+pub use ipnet::IpNet;
 pub use manifest::{
     ApiKeyGuard, BucketNeeds, Build, ByteSize, CorsGuard, Feature, Grants, Guard, JwtGuard, Language, Limits,
     Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, Sql, Watch,
@@ -66,4 +69,4 @@ pub use release::{
     MigrateError, Migration, PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile,
     check_sql, compose, inspect, migrate,
 };
-pub use request::{Faults, Peer, RequestId, RequestState};
+pub use request::{Faults, Peer, RequestId, RequestState, TlsError};

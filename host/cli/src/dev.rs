@@ -65,9 +65,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let _commands = kv::serve(&host);
     let mut session = Session { host, services, released: HashMap::new() };
     let releases = session.deploy_all().await;
-    hosting::print_releases(serving.local_addr(), &releases);
+    hosting::print_releases(&serving, &releases);
     drop(releases);
-    output::result(format!("listening on http://{}, watching for changes", serving.local_addr()));
+    let endpoints = hosting::joined(serving.endpoints());
+    output::result(format!("listening on {endpoints}, watching for changes"));
     output::note(Paint::stderr().faint(format!("up in {}", output::time(start.elapsed()))));
 
     tokio::select! {

@@ -5,6 +5,7 @@ mod toolchain;
 mod service;
 mod databases;
 mod buckets;
+mod edge;
 mod hosting;
 mod build;
 mod check;

@@ -9,7 +9,22 @@
 
 mod proxy;
 mod support;
+mod wire;
 
+/// Who is behind a proxy, and who only says so.
+mod edge_forwarded;
+/// HTTP/2: floods, resets, and heads that contradict themselves.
+mod edge_h2;
+/// How many connections and requests there may be.
+mod edge_limits;
+/// HTTP/1 byte by byte: hosts, lengths, codings, chunks.
+mod edge_raw;
+/// Clients that are slow, or say nothing at all.
+mod edge_slow;
+/// Certificates, names and protocols of TLS.
+mod edge_tls;
+/// Unix sockets.
+mod edge_unix;
 /// What happens to guests that misbehave, and to everybody else meanwhile.
 mod faults;
 /// Guards of routes: who passes, in which order, and what the response gets.

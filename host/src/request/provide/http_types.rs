@@ -2,12 +2,12 @@
 
 #![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
 
-use std::time::Duration;
+use std::pin::Pin;
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
-use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use http_body_util::combinators::UnsyncBoxBody;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use crate::bindings::wharf::platform::http_types::{self, Error, Headers, HostBodyReader};
@@ -15,11 +15,10 @@ use crate::body::BodyError;
 use crate::capability::Capability;
 use crate::manifest::ByteSize;
 use crate::request::RequestState;
+use crate::request::gather::{BodyPace, Progress, TooSlow};
 
 /// Most bytes of one `read`: `wit/http-types.wit`.
 const LARGEST_READ: u32 = 1 << 20;
-/// How long a client may leave a reader waiting for the next bytes.
-const IDLE: Duration = Duration::from_secs(10);
 
 pub(super) struct HttpTypes;
 
@@ -36,6 +35,7 @@ impl Capability for HttpTypes {
 /// A body on its way in.
 pub struct BodyReader {
     body: UnsyncBoxBody<Bytes, BodyError>,
+    progress: Progress,
     /// What arrived and was not asked for yet.
     buffered: Bytes,
     trailers: Option<HeaderMap>,
@@ -53,10 +53,11 @@ impl std::fmt::Debug for BodyReader {
 }
 
 impl BodyReader {
-    /// Reads `body`, of which at most `limit` bytes may come.
-    pub(crate) fn new(body: UnsyncBoxBody<Bytes, BodyError>, limit: ByteSize) -> Self {
+    /// Reads `body`, of which at most `limit` bytes may come, and no slower than `pace`.
+    pub(crate) fn new(body: UnsyncBoxBody<Bytes, BodyError>, limit: ByteSize, pace: BodyPace) -> Self {
         Self {
             body,
+            progress: Progress::new(pace),
             buffered: Bytes::new(),
             trailers: None,
             ended: false,
@@ -82,8 +83,8 @@ impl BodyReader {
     }
 
     async fn receive(&mut self) -> Result<(), Error> {
-        match tokio::time::timeout(IDLE, self.body.frame()).await {
-            Err(_) => Err(Error::Timeout),
+        match self.progress.frame(Pin::new(&mut self.body)).await {
+            Err(TooSlow) => Err(Error::Timeout),
             Ok(None) => {
                 self.ended = true;
                 Ok(())
