@@ -42,6 +42,7 @@ mod host;
 pub mod kv;
 mod listen;
 mod manifest;
+mod outbound;
 mod release;
 mod request;
 mod sql_text;
@@ -59,6 +60,7 @@ pub use manifest::{
     BucketNeeds, Build, ByteSize, Feature, Grants, Language, Limits, Listen, Manifest, ManifestError,
     Migrations, Route, Sql, Watch,
 };
+pub use outbound::{HttpConfig, Network, NetworkError, Resolver, Resolving, SystemResolver};
 pub use release::{
     Artifact, Digest, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
     PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect, migrate,

@@ -2,10 +2,12 @@
 
 #![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http_body::Frame;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use wasmtime::component::{HasSelf, Linker, Resource};
 
@@ -13,6 +15,7 @@ use crate::bindings::wharf::platform::http_types::{self, Error, Headers, HostBod
 use crate::body::BodyError;
 use crate::capability::Capability;
 use crate::manifest::ByteSize;
+use crate::outbound::{OutboundBody, Silent};
 use crate::request::RequestState;
 
 /// Most bytes of one `read`: `wit/http-types.wit`.
@@ -43,6 +46,8 @@ pub struct BodyReader {
     broken: Option<Error>,
     left: u64,
     limit: ByteSize,
+    /// How long nothing may come.
+    idle: Duration,
 }
 
 impl std::fmt::Debug for BodyReader {
@@ -62,7 +67,19 @@ impl BodyReader {
             broken: None,
             left: limit.as_u64(),
             limit,
+            idle: IDLE,
         }
+    }
+
+    /// Reads the body of a response: of any length, and with a patience of its own.
+    pub(crate) fn of_response(body: OutboundBody) -> Self {
+        Self { idle: Duration::MAX, ..Self::new(body, ByteSize::bytes(u64::MAX)) }
+    }
+
+    /// How many bytes will come, when it is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        let rest = if self.ended { 0 } else { self.body.size_hint().exact()? };
+        rest.checked_add(self.buffered.len() as u64)
     }
 
     /// Cancel safe: bytes that arrived stay for the next read.
@@ -81,12 +98,13 @@ impl BodyReader {
     }
 
     async fn receive(&mut self) -> Result<(), Error> {
-        match tokio::time::timeout(IDLE, self.body.frame()).await {
+        match tokio::time::timeout(self.idle, self.body.frame()).await {
             Err(_) => Err(Error::Timeout),
             Ok(None) => {
                 self.ended = true;
                 Ok(())
             }
+            Ok(Some(Err(error))) if error.is::<Silent>() => Err(Error::Timeout),
             Ok(Some(Err(error))) => Err(Error::ConnectionLost(error.to_string())),
             Ok(Some(Ok(frame))) => self.take(frame),
         }
@@ -115,13 +133,50 @@ impl BodyReader {
     }
 
     /// What is left of the body, for a reply that hands it on.
-    pub(crate) fn into_body(self) -> impl http_body::Body<Data = Bytes, Error = BodyError> + Send {
+    pub(crate) fn into_body(self) -> impl Body<Data = Bytes, Error = BodyError> + Send {
         let stream = futures_util::stream::try_unfold(self, |mut reader| async move {
             let bytes =
                 reader.read(LARGEST_READ as usize).await.map_err(|e| BodyError::from(format!("{e:?}")))?;
             Ok(bytes.has_remaining().then(|| (Frame::data(bytes), reader)))
         });
         http_body_util::StreamBody::new(stream)
+    }
+
+    /// The same, which tells its length where it is known.
+    pub(crate) fn into_sized_body(self) -> impl Body<Data = Bytes, Error = BodyError> + Send {
+        let length = self.length();
+        Counted { body: Box::pin(self.into_body()), length }
+    }
+}
+
+/// A body of which it is known how much is left.
+struct Counted<B> {
+    body: Pin<Box<B>>,
+    length: Option<u64>,
+}
+
+impl<B: Body<Data = Bytes>> Body for Counted<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let polled = self.body.as_mut().poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let taken = frame.data_ref().map_or(0, |data| data.len() as u64);
+            self.length = self.length.map(|length| length.saturating_sub(taken));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
