@@ -5,6 +5,7 @@ mod toolchain;
 mod service;
 mod databases;
 mod buckets;
+mod outbound;
 mod hosting;
 mod build;
 mod check;

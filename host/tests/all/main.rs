@@ -12,6 +12,8 @@ mod support;
 
 /// What happens to guests that misbehave, and to everybody else meanwhile.
 mod faults;
+/// Outbound HTTP: which addresses are reached, and what becomes of connections.
+mod http_client;
 /// The key-value store across restarts and between services.
 mod kv;
 /// Every store of buckets: races, histories, quotas, servers that go away.
