@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::kv::{BucketConfig, KvStorage};
 use crate::manifest::Limits;
+use crate::outbound::HttpConfig;
 use crate::request::Faults;
 
 /// Settings of one host. Plain data: [`crate::HostBuilder::build`] checks them.
@@ -21,6 +22,8 @@ pub struct Config {
     pub kv: KvStorage,
     /// Buckets that are kept elsewhere, or have limits of their own, by the name in `kv.<name>`.
     pub buckets: BTreeMap<String, BucketConfig>,
+    /// What services may reach by HTTP beside the hosts that they are granted, and how.
+    pub http: HttpConfig,
     /// Threads that serve requests, each with a listener and connections of its own. Default: all
     /// that the process may run on.
     pub cores: NonZeroUsize,
@@ -65,6 +68,7 @@ impl Default for Config {
             databases: BTreeMap::new(),
             kv: KvStorage::Memory,
             buckets: BTreeMap::new(),
+            http: HttpConfig::default(),
             cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             ceiling: Limits::CEILING,
             instances: 1_000,

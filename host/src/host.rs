@@ -29,6 +29,7 @@ use crate::endpoint::Endpoint;
 use crate::engine::EngineError;
 use crate::kv::{BucketConfig, KvError, KvStorage, Stores};
 use crate::listen::Listeners;
+use crate::outbound::Outbound;
 use crate::platform::Platforms;
 use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
 use crate::request::accept::{self, Door};
@@ -73,6 +74,9 @@ pub enum BuildError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What servers' certificates are checked against.
+    #[error("failed to prepare HTTP towards others")]
+    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A database's address.
     #[error("the address of database `{name}` is not valid")]
     Database {
@@ -154,7 +158,8 @@ impl HostBuilder {
         // Closed from the start: waiting for it then ends whenever nothing is under way.
         cleanup.close();
         let stores = Stores::open(&self.config)?;
-        let mut capabilities = provide::builtin(&self.config, &stores, &cleanup);
+        let outbound = Outbound::new(&self.config).map_err(|error| BuildError::Http(error.into()))?;
+        let mut capabilities = provide::builtin(&self.config, &stores, &outbound, &cleanup);
         capabilities.extend(self.capabilities);
         let (capabilities, routes): (Arc<[_]>, _) = (capabilities.into(), RouteTable::default());
         let config = self.config;

@@ -44,6 +44,7 @@ mod host;
 pub mod kv;
 mod listen;
 mod manifest;
+mod outbound;
 mod platform;
 mod release;
 mod request;
@@ -64,6 +65,7 @@ pub use manifest::{
     ApiKeyGuard, BucketNeeds, Build, ByteSize, CorsGuard, Feature, Grants, Guard, JwtGuard, Language, Limits,
     Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, Sql, Watch,
 };
+pub use outbound::{HttpConfig, Network, NetworkError, Resolver, Resolving, SystemResolver};
 pub use release::{
     Artifact, ComposeError, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings,
     MigrateError, Migration, PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile,

@@ -13,6 +13,7 @@ use wharf_host::{Config, Endpoint, Host, Release, Serving};
 use crate::buckets::Buckets;
 use crate::databases::{self, Databases};
 use crate::edge::Edge;
+use crate::outbound::Outbound;
 use crate::output::{self, Paint};
 
 /// The options of a host.
@@ -25,6 +26,8 @@ pub(crate) struct Hosting {
     pub(crate) databases: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) buckets: Buckets,
+    #[command(flatten)]
+    pub(crate) outbound: Outbound,
     /// Cores that serve requests [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) cores: Option<NonZeroUsize>,
@@ -40,6 +43,7 @@ impl Hosting {
         config.kv = self.buckets.default_place()?.unwrap_or(kv);
         config.buckets = self.buckets.named();
         self.edge.apply(&mut config)?;
+        config.http = self.outbound.config();
         let mut builder = Host::builder().config(config);
         for (name, url) in databases {
             builder = builder.database(name, url);

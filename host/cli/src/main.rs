@@ -6,6 +6,7 @@ mod service;
 mod databases;
 mod buckets;
 mod edge;
+mod outbound;
 mod hosting;
 mod build;
 mod check;

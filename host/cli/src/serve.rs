@@ -18,6 +18,7 @@ use crate::output;
 Examples:
   wharf serve hello guestbook --listen 0.0.0.0:8080 --database main=postgresql://app@db/app --kv /var/lib/wharf/kv
   wharf serve guestbook --database main=... --kv redis://cache --kv views=/var/lib/wharf/kv --kv-limit views:bytes=1GiB
+  wharf serve billing --http-allow 10.1.0.0/16    what its `grants.http` names may be there
   wharf serve hello.wasm          serve one component on every path, with no grants
   wharf serve hello --listen https://0.0.0.0:443 --listen 0.0.0.0:80 --tls-cert a.pem --tls-key a.key
   wharf serve hello --listen unix:/run/wharf/http.sock --trust-proxy 127.0.0.1

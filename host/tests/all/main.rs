@@ -29,6 +29,8 @@ mod edge_unix;
 mod faults;
 /// Guards of routes: who passes, in which order, and what the response gets.
 mod guards;
+/// Outbound HTTP: which addresses are reached, and what becomes of connections.
+mod http_client;
 /// The key-value store across restarts and between services.
 mod kv;
 /// Every store of buckets: races, histories, quotas, servers that go away.

@@ -22,6 +22,9 @@ pub(crate) struct BodyPace {
 }
 
 impl BodyPace {
+    /// As slow as it likes: whoever sends has deadlines of his own.
+    pub(crate) const ANY: Self = Self { idle: LONGEST, rate: 0 };
+
     pub(crate) fn of(config: &Config) -> Self {
         Self { idle: config.body_idle_timeout, rate: config.body_rate }
     }
