@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::engine::Concurrency;
 use crate::kv::{self, Stores};
 use crate::manifest::{ByteSize, Feature, Guard, Limits, Manifest};
+use crate::outbound::Client;
 use crate::platform::Platforms;
 use crate::request::{self, BuiltIn, GuardError, RequestState, Warm};
 
@@ -212,7 +213,7 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     } else {
         None
     };
-    let guards = guards(&host, &artifact)?;
+    let guards = guards(&host, &artifact, prepared.get())?;
     let release = Arc::new(Release {
         guard: find(&component, GUARD, "check"),
         guards,
@@ -381,7 +382,11 @@ fn find(component: &Component, interface: &str, function: &str) -> Option<Compon
 }
 
 /// Prepares the guards that this host brings, and looks for those that are services.
-fn guards(host: &Loader<'_>, artifact: &Artifact) -> Result<BTreeMap<String, Arc<BuiltIn>>, LoadError> {
+fn guards(
+    host: &Loader<'_>,
+    artifact: &Artifact,
+    client: Option<&Client>,
+) -> Result<BTreeMap<String, Arc<BuiltIn>>, LoadError> {
     let mut guards = BTreeMap::new();
     for (name, guard) in &artifact.manifest.guards {
         let file = |name: &str| artifact.files.get(name).cloned();
@@ -389,7 +394,7 @@ fn guards(host: &Loader<'_>, artifact: &Artifact) -> Result<BTreeMap<String, Arc
             service: artifact.manifest.name.clone(),
             source: error.into(),
         };
-        if let Some(built_in) = BuiltIn::prepare(name, guard, file).map_err(failed)? {
+        if let Some(built_in) = BuiltIn::prepare(name, guard, file, client).map_err(failed)? {
             guards.insert(name.clone(), Arc::new(built_in));
         }
         let Guard::Service(service) = guard else { continue };

@@ -16,6 +16,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use crate::manifest::{ByteSize, Guard};
+use crate::outbound::Client;
 use crate::release::{Release, Target};
 
 use super::dispatch::Head;
@@ -64,13 +65,15 @@ impl BuiltIn {
         name: &str,
         guard: &Guard,
         files: impl Fn(&str) -> Option<bytes::Bytes>,
+        client: Option<&Client>,
     ) -> Result<Option<Self>, GuardError> {
         let failed = |why: String| GuardError { name: name.to_owned(), why };
         Ok(Some(match guard {
             Guard::Service(_) => return Ok(None),
             Guard::ApiKey(guard) => Self::ApiKey(api_key::ApiKeys::new(guard).map_err(failed)?),
             Guard::Jwt(guard) => {
-                Self::Jwt(jwt::Tokens::new(guard, files(&guard.jwks).as_deref()).map_err(failed)?)
+                let file = files(&guard.jwks);
+                Self::Jwt(jwt::Tokens::new(guard, file.as_deref(), client).map_err(failed)?)
             }
             Guard::Cors(guard) => Self::Cors(cors::Cors::new(guard).map_err(failed)?),
             Guard::Rate(guard) => Self::Rate(rate::Rate::new(guard).map_err(failed)?),
@@ -113,7 +116,9 @@ pub(crate) async fn examine(
     for guard in &target.guards {
         let passed = match guard {
             ReadyGuard::BuiltIn(guard) => ask(guard, head, examined, arrival).await.map_err(|f| (f, None))?,
-            ReadyGuard::Service(name, None) => return Err((Failure::GuardMissing(name.clone()), None)),
+            ReadyGuard::Service(name, None) => {
+                return Err((Failure::NoGuard(format!("service `{name}` is not there")), None));
+            }
             ReadyGuard::Service(_, Some(release)) => {
                 let asked = component::ask(release, head, arrival, deadline).await;
                 asked.map_err(|failure| (failure, Some(release.clone())))?

@@ -11,7 +11,7 @@ mod warm;
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::Extensions;
 use wasmtime::component::{Instance, ResourceTable};
@@ -19,6 +19,7 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::outbound::{Calls, Client};
 use crate::release::{Permit, Release};
 
 use super::provide::{Source, stdio::Printed, wasi_http::Outgoing};
@@ -144,8 +145,12 @@ impl WasiView for RequestState {
 
 impl WasiHttpView for RequestState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let outgoing = self.wasi_http.get_or_insert_with(|| Outgoing::new(&self.release));
-        outgoing.view(&mut self.table)
+        if self.wasi_http.is_none() {
+            let (client, calls) = (self.prepared::<Client>().cloned(), self.local::<Calls>().clone());
+            self.wasi_http = Some(Outgoing::new(client, calls, self.release.manifest.limits.wall));
+        }
+        let Self { wasi_http, table, .. } = self;
+        wasi_http.get_or_insert_with(|| Outgoing::new(None, Calls::default(), Duration::ZERO)).view(table)
     }
 }
 

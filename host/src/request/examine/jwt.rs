@@ -1,15 +1,20 @@
 //! Signed tokens: `authorization: Bearer`, verified with public keys from a file of the artifact or from an address.
 
-use arc_swap::ArcSwap;
+mod fetch;
+
+use std::sync::Arc;
+
 use http::header::AUTHORIZATION;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde_json::Value;
 
 use crate::manifest::JwtGuard;
+use crate::outbound::Client;
 use crate::request::Failure;
 
 use super::{Pass, Seen};
+use fetch::Keys;
 
 /// How far the clocks of issuer and host may be apart, in seconds.
 const LEEWAY: u64 = 60;
@@ -17,48 +22,49 @@ const LEEWAY: u64 = 60;
 /// The keys and rules of one guard.
 pub(crate) struct Tokens {
     guard: JwtGuard,
-    keys: ArcSwap<Vec<Key>>,
+    keys: Arc<Keys>,
 }
 
-struct Key {
+pub(super) struct Key {
     id: Option<String>,
     algorithm: Algorithm,
     key: DecodingKey,
 }
 
 impl Tokens {
-    pub(super) fn new(guard: &JwtGuard, file: Option<&[u8]>) -> Result<Self, String> {
-        let keys = match file {
-            Some(file) => keys(file)?,
-            None if guard.fetches() => Vec::new(),
-            None => return Err(format!("the artifact has no file `{}`", guard.jwks)),
+    pub(super) fn new(
+        guard: &JwtGuard,
+        file: Option<&[u8]>,
+        client: Option<&Client>,
+    ) -> Result<Self, String> {
+        let keys = match (file, client) {
+            (Some(file), _) => Keys::fixed(keys(file)?),
+            (None, _) if !guard.fetches() => {
+                return Err(format!("the artifact has no file `{}`", guard.jwks));
+            }
+            (None, Some(client)) => Keys::fetched(&guard.jwks, client)?,
+            (None, None) => return Err(format!("`{}` is in no `grants.http`", guard.jwks)),
         };
-        Ok(Self { guard: guard.clone(), keys: ArcSwap::from_pointee(keys) })
+        Ok(Self { guard: guard.clone(), keys: Arc::new(keys) })
     }
 
     pub(super) async fn ask(&self, seen: &Seen<'_>) -> Result<Pass, Failure> {
         let mut given = seen.parts.headers.get_all(AUTHORIZATION).iter();
         let (Some(field), None) = (given.next(), given.next()) else { return Err(refused("")) };
         let token = field.to_str().ok().and_then(bearer).ok_or_else(|| refused(""))?;
-        let claims = self.claims(token).map_err(|_invalid| refused(" error=\"invalid_token\""))?;
+        let invalid = || refused(" error=\"invalid_token\"");
+        let header = jsonwebtoken::decode_header(token).map_err(|_why| invalid())?;
+        let known = |keys: &[Key]| keys.iter().any(|key| key.fits(&header));
+        let keys = Keys::now(&self.keys, known).await.map_err(Failure::NoGuard)?;
+        let claims = keys.iter().filter(|key| key.fits(&header)).find_map(|key| self.claims(token, key));
+        let claims = claims.ok_or_else(invalid)?;
         let annotation = |(name, claim): (&String, &String)| Some((name.clone(), text(claims.get(claim)?)?));
         Ok(Pass::As(self.guard.annotate.iter().filter_map(annotation).collect()))
     }
 
-    fn claims(&self, token: &str) -> jsonwebtoken::errors::Result<Value> {
-        let header = jsonwebtoken::decode_header(token)?;
-        let keys = self.keys.load();
-        let fits = |key: &&Key| {
-            key.algorithm == header.alg && (header.kid.is_none() || key.id.is_none() || key.id == header.kid)
-        };
-        let mut last = jsonwebtoken::errors::ErrorKind::InvalidSignature.into();
-        for key in keys.iter().filter(fits) {
-            match jsonwebtoken::decode::<Value>(token, &key.key, &self.validation(key.algorithm)) {
-                Ok(decoded) => return Ok(decoded.claims),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+    fn claims(&self, token: &str, key: &Key) -> Option<Value> {
+        let decoded = jsonwebtoken::decode::<Value>(token, &key.key, &self.validation(key.algorithm));
+        decoded.ok().map(|decoded| decoded.claims)
     }
 
     /// `exp` must be there and later than now; `nbf`, `iss` and `aud` are compared where there is something to
@@ -84,6 +90,13 @@ impl Tokens {
     }
 }
 
+impl Key {
+    /// Only keys of the token's algorithm are tried, so that no key is taken for another kind of secret.
+    fn fits(&self, header: &Header) -> bool {
+        self.algorithm == header.alg && (header.kid.is_none() || self.id.is_none() || self.id == header.kid)
+    }
+}
+
 fn refused(why: &str) -> Failure {
     Failure::Unauthorized(format!("Bearer realm=\"wharf\"{}{why}", if why.is_empty() { "" } else { "," }))
 }
@@ -106,7 +119,7 @@ fn text(claim: &Value) -> Option<String> {
 }
 
 /// The keys of a JWKS that can verify: public ones of an algorithm that is known. Shared secrets are passed over.
-fn keys(json: &[u8]) -> Result<Vec<Key>, String> {
+pub(super) fn keys(json: &[u8]) -> Result<Vec<Key>, String> {
     let set: JwkSet =
         serde_json::from_slice(json).map_err(|error| format!("the keys are no JWKS: {error}"))?;
     let found: Vec<Key> = set.keys.iter().filter_map(key).collect();

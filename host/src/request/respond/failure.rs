@@ -29,8 +29,8 @@ pub(crate) enum Failure {
     Unauthorized(String),
     #[error("a guard refused the request: too many of them")]
     TooManyRequests(u64),
-    #[error("guard `{0}` of the route is missing")]
-    GuardMissing(String),
+    #[error("a guard of the route cannot judge: {0}")]
+    NoGuard(String),
     #[error("too many requests run or wait")]
     Overloaded,
     #[error("the guest trapped")]
@@ -85,8 +85,8 @@ impl Failure {
             Self::TooManyRequests(_) => {
                 (S::TOO_MANY_REQUESTS, "rate-limit", Client, "Too many requests; try again later.")
             }
-            Self::GuardMissing(_) => {
-                (S::SERVICE_UNAVAILABLE, "guard-missing", Host, "The service is not available.")
+            Self::NoGuard(_) => {
+                (S::SERVICE_UNAVAILABLE, "guard-unavailable", Host, "The service is not available.")
             }
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", Host, "Too many requests; try again."),
             Self::Trap(_) => (S::INTERNAL_SERVER_ERROR, "guest-trap", Guest, "The service failed."),

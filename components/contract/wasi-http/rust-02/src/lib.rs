@@ -161,7 +161,7 @@ fn trailers(out: ResponseOutparam) {
 
 /// Counts in a bucket: a capability of Wharf's beside WASI.
 fn count() -> i64 {
-    Kv::open("contract").and_then(|bucket| bucket.increment("wasi-http", 1)).unwrap_or(-1)
+    Kv::open("contract").and_then(|bucket| bucket.increment("wasi-http-02", 1)).unwrap_or(-1)
 }
 
 /// What is linked and not granted.

@@ -150,7 +150,7 @@ fn trailers() -> Response {
 
 /// Counts in a bucket: a capability of Wharf's beside WASI.
 fn count() -> i64 {
-    Kv::open("contract").and_then(|bucket| bucket.increment("wasi-http", 1)).unwrap_or(-1)
+    Kv::open("contract").and_then(|bucket| bucket.increment("wasi-http-03", 1)).unwrap_or(-1)
 }
 
 /// What is linked and not granted.
