@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
@@ -45,7 +46,7 @@ const H2_STREAMS: u32 = 200;
 /// Streams that a client may have reset before they were looked at, until it is told to go: hyper's own default.
 const H2_RESETS: usize = 20;
 /// How long a client may leave a ping of HTTP/2 unanswered, and how often one is sent while requests run.
-const H2_PING: std::time::Duration = std::time::Duration::from_secs(20);
+const H2_PING: Duration = Duration::from_secs(20);
 /// Fields of one head on HTTP/1; hyper answers 431 above.
 const H1_FIELDS: usize = 100;
 /// Bytes of one head on HTTP/1: target and fields of behaviour.md, and room for `dispatch` to tell which is too long.

@@ -33,7 +33,7 @@ async fn start(folder: &Path) -> (Authority, Serving) {
     authority.sign("*.two.test", |_| {});
     let config = |config: &mut Config| {
         config.tls = vec![files(&authority, "one.test"), files(&authority, "*.two.test")];
-        config.head_timeout = SOON;
+        config.head_timeout = 3 * SOON;
     };
     let host = host_with(artifact("http"), config).await;
     let serving = host.listen_at(&[Endpoint::Https(ANY)]).unwrap();
