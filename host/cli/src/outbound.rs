@@ -29,3 +29,28 @@ impl Outbound {
         config
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Outbound;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        outbound: Outbound,
+    }
+
+    #[test]
+    fn networks_are_permitted_one_by_one() {
+        let line =
+            ["wharf", "--http-allow", "10.1.0.0/16", "--http-allow", "fd00::7", "--http-roots", "ca.pem"];
+        let mut outbound = Line::try_parse_from(line).unwrap().outbound;
+        outbound.allow_loopback();
+        let config = outbound.config();
+        let private: Vec<_> = config.private.iter().map(ToString::to_string).collect();
+        assert_eq!(private, ["10.1.0.0/16", "fd00::7/128", "127.0.0.0/8", "::1/128"]);
+        assert_eq!(config.roots.as_deref(), Some(std::path::Path::new("ca.pem")));
+        assert!(Line::try_parse_from(["wharf", "--http-allow", "localhost"]).is_err());
+    }
+}

@@ -10,7 +10,7 @@
 //! | `/slow?ms=0` | `slow`, after so long |
 //! | `/never` | nothing |
 //! | `/stall` | a head, five bytes, and then nothing |
-//! | `/crowd?name=` | after 100 ms, the most requests of that name that were there at once |
+//! | `/crowd?name=` | after 200 ms, the most requests of that name that were there at once |
 //! | `/die` | the connection ends before the head |
 //! | `/die/body` | it ends after five bytes of a hundred thousand |
 //! | `/fields?n=1&size=1` | so many fields of so many bytes |
@@ -262,7 +262,7 @@ async fn crowd(request: &Request<Incoming>, counts: &Counts) -> String {
         *most
     };
     change(1);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     change(-1).to_string()
 }
 

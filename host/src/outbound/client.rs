@@ -145,6 +145,9 @@ fn receive(response: Response<Incoming>, times: Times) -> Result<Response<Outbou
     if !(200..600).contains(&status.as_u16()) {
         return Err(OutboundError::Protocol(format!("status {}", status.as_u16())));
     }
+    if response.headers().len() > MOST_FIELDS {
+        return Err(OutboundError::HeadTooLarge);
+    }
     let mut response = response.map(|body| OutboundBody::new(Watched::new(body, times.idle)));
     strip_connection_fields(response.headers_mut());
     Ok(response)

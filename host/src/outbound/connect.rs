@@ -53,6 +53,7 @@ impl Vetted {
         let mut addresses = self.vet(self.resolve(&target).await?);
         addresses.truncate(MOST_ADDRESSES);
         if addresses.is_empty() {
+            tracing::warn!(%target, "a host that a service is granted has only addresses that no service may reach");
             return Err(ConnectError::Prohibited);
         }
         dial(addresses).await.map_err(ConnectError::from_dial)

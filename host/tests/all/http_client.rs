@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use wharf_host::{Config, Host, Network, Resolver, Resolving};
 use wharf_servers::Upstream;
 
-use crate::support::{alone, artifact, post, serve};
+use crate::support::{alone, artifact, post, read, serve};
 
 /// Names and what they lead to: the answers in turn, the last one for ever.
 #[derive(Debug, Default)]
@@ -310,6 +310,16 @@ async fn a_reader_that_is_dropped_ends_the_exchange() {
     let command = json!({"url": "http://upstream.test/stall", "reads": 1});
     assert_eq!(post(&host, "/send", command).await["bytes"], 5);
     until_open(&upstream, 0).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_handed_on_keeps_its_length_where_it_is_known() {
+    let upstream = Upstream::start().unwrap();
+    let host = host_on(&upstream).await;
+    let request = Request::post("/upload").header("x-url", "http://upstream.test/echo");
+    let answer = read(host.handle(request.body("x".repeat(100_000)).unwrap()).await).await;
+    assert!(answer.text.contains(r#"["content-length","100000"]"#), "{}", answer.text);
+    assert!(answer.text.contains(r#""bytes":100000"#), "{}", answer.text);
 }
 
 /// A server that answers whatever it is asked with these bytes, and closes.
