@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::kv::{BucketConfig, KvStorage};
 use crate::manifest::Limits;
+use crate::outbound::HttpConfig;
 use crate::request::Faults;
 
 /// Settings of one host. Plain data: [`crate::HostBuilder::build`] checks them.
@@ -18,6 +22,8 @@ pub struct Config {
     pub kv: KvStorage,
     /// Buckets that are kept elsewhere, or have limits of their own, by the name in `kv.<name>`.
     pub buckets: BTreeMap<String, BucketConfig>,
+    /// What services may reach by HTTP beside the hosts that they are granted, and how.
+    pub http: HttpConfig,
     /// Threads that serve requests, each with a listener and connections of its own. Default: all
     /// that the process may run on.
     pub cores: NonZeroUsize,
@@ -26,12 +32,34 @@ pub struct Config {
     /// Instances alive at once, over all services. Bounds the address space that the pooling
     /// allocator reserves (about 6 GiB each, of 128 TiB). Default 1,000.
     pub instances: u32,
-    /// How long a new connection may take to send its first byte, and a request its head. Default 10 s.
+    /// How long each of these may take: a TLS handshake, a new connection until its first request, and any later
+    /// head of HTTP/1 from its first byte. Default 10 s.
     pub head_timeout: Duration,
     /// Whether clients are told why a guest failed. Default: hidden.
     pub faults: Faults,
+    /// How long a connection may stay open without a request, once it had one. Default 75 s: longer than the 60 s
+    /// after which most balancers give up idle connections of their own, so that those are not closed under them.
+    pub idle_timeout: Duration,
+    /// How long a client may send nothing of a body while the host waits for it. Default 10 s.
+    pub body_idle_timeout: Duration,
+    /// Bytes a second that a body must have come to on average, once the host has waited for it for as long as
+    /// `body_idle_timeout` in all; 0 allows any. The time in which the guest does not read is not counted.
+    /// Default 512.
+    pub body_rate: u32,
     /// How long a client may take none of the bytes that are there for it. Default 30 s.
     pub write_timeout: Duration,
+    /// Connections open at once, over all listeners; the next are closed as soon as they are accepted.
+    /// Default 10,000.
+    pub connections: u32,
+    /// The same from one address, or from one /64 of IPv6. Trusted proxies and unix sockets are not counted.
+    /// Default 1,000.
+    pub connections_per_address: u32,
+    /// Peers that are believed when they name the client in `Forwarded`, or in `X-Forwarded-For` and
+    /// `X-Forwarded-Proto`. Whoever connects to a unix socket counts as 127.0.0.1. Default: none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificates of [`crate::Endpoint::Https`]. The client's SNI chooses the first that is valid for the name;
+    /// the first of all serves everybody else. Default: none.
+    pub tls: Vec<CertificateFiles>,
 }
 
 impl Default for Config {
@@ -40,14 +68,32 @@ impl Default for Config {
             databases: BTreeMap::new(),
             kv: KvStorage::Memory,
             buckets: BTreeMap::new(),
+            http: HttpConfig::default(),
             cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             ceiling: Limits::CEILING,
             instances: 1_000,
             head_timeout: Duration::from_secs(10),
             faults: Faults::Hidden,
             write_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            body_idle_timeout: Duration::from_secs(10),
+            body_rate: 512,
+            connections: 10_000,
+            connections_per_address: 1_000,
+            trusted_proxies: Vec::new(),
+            tls: Vec::new(),
         }
     }
+}
+
+/// A certificate that listeners show. Both files are PEM; they are looked at every second and read anew when they
+/// changed. What cannot be read or does not fit together is logged, and the last good ones stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate, then those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// One PostgreSQL database and how many connections a service may hold to it.

@@ -1,25 +1,30 @@
 //! Listening and letting go: one thread and one listener per core; a stop that finishes what it began.
 
+mod bind;
+mod listener;
+
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use futures_util::future::join_all;
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::endpoint::Endpoint;
 use crate::host::{Host, set_core};
-use crate::request::accept;
+use crate::request::accept::{self, Tls, Wire};
 
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 1_024;
+use bind::SocketFile;
+use listener::Bound;
+pub(crate) use listener::Listener;
+
 /// How long rollbacks and cancellations of the last requests may take.
 const CLEANUP: Duration = Duration::from_secs(2);
 /// How long accepting rests when the process has no file descriptor left.
@@ -27,48 +32,72 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// A host that listens. Dropping it stops without waiting.
 pub struct Serving {
-    address: SocketAddr,
+    endpoints: Vec<Endpoint>,
     /// Stop accepting; finish what is under way.
     stop: CancellationToken,
     /// Let go of what is under way.
     abandon: CancellationToken,
     threads: Vec<JoinHandle<()>>,
+    files: Vec<SocketFile>,
+    /// Follows the certificates' files while it is here.
+    tls: Option<Tls>,
 }
 
 impl fmt::Debug for Serving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Serving").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Serving").field("endpoints", &self.endpoints).finish_non_exhaustive()
     }
 }
 
 impl Serving {
-    pub(crate) fn start(host: &Host, address: SocketAddr, cores: NonZeroUsize) -> io::Result<Self> {
-        // The first bind is exclusive, so that a port in use is an error and not a share of its traffic.
-        drop(bind(address, false)?);
-        let first = bind(address, true)?;
-        let address = first.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    pub(crate) fn start(host: &Host, endpoints: &[Endpoint], cores: NonZeroUsize) -> io::Result<Self> {
         let mut serving = Self {
-            address,
+            endpoints: vec![],
             stop: CancellationToken::new(),
             abandon: CancellationToken::new(),
             threads: vec![],
+            files: vec![],
+            tls: None,
         };
-        let drained = Arc::new(Barrier::new(cores.get()));
-        let mut listeners = vec![first];
-        for _ in 1..cores.get() {
-            listeners.push(bind(address, true)?);
+        if endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::Https(_))) {
+            serving.tls = Some(Tls::start(&host.config().tls).map_err(io::Error::other)?);
         }
-        for (core, listener) in listeners.into_iter().enumerate() {
-            serving.threads.push(serving.thread(host.clone(), core, listener, drained.clone())?);
+        let mut shares: Vec<Vec<Bound>> = (0..cores.get()).map(|_| vec![]).collect();
+        for endpoint in endpoints {
+            let sockets = serving.bind(endpoint, cores)?;
+            shares.iter_mut().zip(sockets).for_each(|(share, socket)| share.push(socket));
+        }
+        let drained = Arc::new(Barrier::new(cores.get()));
+        for (core, share) in shares.into_iter().enumerate() {
+            serving.threads.push(serving.thread(host.clone(), core, share, drained.clone())?);
         }
         Ok(serving)
+    }
+
+    /// A socket for each core.
+    fn bind(&mut self, endpoint: &Endpoint, cores: NonZeroUsize) -> io::Result<Vec<Bound>> {
+        if let Endpoint::Unix(path) = endpoint {
+            let (file, sockets) = bind::unix(path, cores)?;
+            self.files.push(file);
+            self.endpoints.push(endpoint.clone());
+            return Ok(sockets.into_iter().map(Bound::Unix).collect());
+        }
+        let address = endpoint.address().ok_or(io::ErrorKind::Unsupported)?;
+        let (address, sockets) = bind::tcp(address, cores)?;
+        let tls = self.tls.as_ref().filter(|_| matches!(endpoint, Endpoint::Https(_)));
+        self.endpoints.push(if tls.is_some() { Endpoint::Https(address) } else { Endpoint::Http(address) });
+        let bound = |socket| match tls {
+            Some(tls) => Bound::Tls(socket, tls.acceptor()),
+            None => Bound::Tcp(socket),
+        };
+        Ok(sockets.into_iter().map(bound).collect())
     }
 
     fn thread(
         &self,
         host: Host,
         core: usize,
-        listener: Socket,
+        share: Vec<Bound>,
         drained: Arc<Barrier>,
     ) -> io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -76,12 +105,13 @@ impl Serving {
         std::thread::Builder::new().name(format!("wharf-core-{core}")).spawn(move || {
             set_core(core);
             runtime.block_on(async {
-                let listener = match TcpListener::from_std(listener.into()) {
-                    Ok(listener) => listener,
+                let listeners = match share.into_iter().map(Bound::listen).collect::<io::Result<Vec<_>>>() {
+                    Ok(listeners) => listeners,
                     Err(error) => return tracing::error!(%error, core, "failed to register a listener"),
                 };
+                let accepting = listeners.into_iter().map(|it| accept(host.clone(), it, stop.clone()));
                 tokio::select! {
-                    () = accept(host.clone(), listener, stop) => {}
+                    _ = join_all(accepting) => {}
                     () = abandon.cancelled() => {}
                 }
                 // Cores lend each other connections, which live on the runtime that made them.
@@ -91,16 +121,24 @@ impl Serving {
         })
     }
 
-    /// Where it listens, with the port that was chosen.
+    /// Where it listens, with the ports that were chosen, in the order in which they were asked for.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The first TCP address, with the port that was chosen; 0.0.0.0:0 where there are only unix sockets.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        let first = self.endpoints.iter().find_map(Endpoint::address);
+        first.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
     }
 
     /// Stops accepting, waits at most `grace` for the requests under way, and then lets go of the rest.
     /// Returns whether all of them were answered.
     pub async fn shutdown(mut self, grace: Duration) -> bool {
         self.stop.cancel();
+        self.files.clear();
         let threads = std::mem::take(&mut self.threads);
         let mut joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -121,29 +159,16 @@ impl Drop for Serving {
     }
 }
 
-fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(shared)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket)
-}
-
 /// Accepts until `stop`, then waits for the connections that are left.
-pub(crate) async fn accept(host: Host, listener: TcpListener, stop: CancellationToken) {
+pub(crate) async fn accept(host: Host, listener: Listener, stop: CancellationToken) {
     let connections = TaskTracker::new();
-    // Every connection gets a token of its own, as every poll of it takes the token's lock, on every core.
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, address)) => {
-                connections.spawn(accept::serve(host.clone(), stream, address, stop.child_token()));
-            }
+            Ok((wire, address)) => admit(&host, &connections, wire, address, &stop),
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(BREATH).await;
@@ -151,10 +176,19 @@ pub(crate) async fn accept(host: Host, listener: TcpListener, stop: Cancellation
         }
     }
     // What the kernel has accepted by now would be reset with the listener.
-    while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
-        connections.spawn(accept::serve(host.clone(), stream, address, stop.child_token()));
+    while let Some(Ok((wire, address))) = listener.accept().now_or_never() {
+        admit(&host, &connections, wire, address, &stop);
     }
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+/// Gives a connection a task of its own, or closes it.
+fn admit(host: &Host, connections: &TaskTracker, wire: Wire, address: SocketAddr, stop: &CancellationToken) {
+    let Some(visitor) = host.door().enter(&wire, address) else {
+        return tracing::debug!(%address, "connection closed: too many are open");
+    };
+    // A token of its own, as every poll of it takes the token's lock, on every core.
+    connections.spawn(accept::serve(host.clone(), wire, visitor, stop.child_token()));
 }

@@ -24,14 +24,17 @@ use crate::body::{Body, BodyError};
 use crate::capability::Capability;
 use crate::config::{Config, DatabaseConfig};
 use crate::database::{Address, AddressError};
-use crate::drain::{self, Serving};
+use crate::drain::{self, Listener, Serving};
+use crate::endpoint::Endpoint;
 use crate::engine::EngineError;
 use crate::kv::{BucketConfig, KvError, KvStorage, Stores};
 use crate::listen::Listeners;
+use crate::outbound::Outbound;
 use crate::platform::Platforms;
 use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
+use crate::request::accept::{self, Door};
 use crate::request::provide;
-use crate::request::{self, Peer};
+use crate::request::{self, Peer, Terms, TlsError};
 use crate::watch::Watchers;
 
 thread_local! {
@@ -56,6 +59,9 @@ pub enum BuildError {
     /// The WebAssembly engine.
     #[error("failed to start the WebAssembly engine")]
     Engine(#[from] EngineError),
+    /// A certificate of [`Config::tls`].
+    #[error("failed to load the certificates")]
+    Tls(#[from] TlsError),
     /// The key-value store.
     #[error("failed to start the capability `kv`")]
     Kv(#[from] KvError),
@@ -68,6 +74,9 @@ pub enum BuildError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What servers' certificates are checked against.
+    #[error("failed to prepare HTTP towards others")]
+    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A database's address.
     #[error("the address of database `{name}` is not valid")]
     Database {
@@ -144,17 +153,20 @@ impl HostBuilder {
             let failed = |source: Box<AddressError>| BuildError::Database { name: name.clone(), source };
             Address::parse(database).map_err(|error| failed(Box::new(error)))?;
         }
+        accept::check_certificates(&self.config.tls)?;
         let cleanup = TaskTracker::new();
         // Closed from the start: waiting for it then ends whenever nothing is under way.
         cleanup.close();
         let stores = Stores::open(&self.config)?;
-        let mut capabilities = provide::builtin(&self.config, &stores, &cleanup);
+        let outbound = Outbound::new(&self.config).map_err(|error| BuildError::Http(error.into()))?;
+        let mut capabilities = provide::builtin(&self.config, &stores, &outbound, &cleanup);
         capabilities.extend(self.capabilities);
         let (capabilities, routes): (Arc<[_]>, _) = (capabilities.into(), RouteTable::default());
         let config = self.config;
         let memory = config.ceiling.memory.as_usize();
         let platforms = Platforms::start(config.instances, memory, capabilities.clone())?;
         let inner = Inner {
+            door: Door::new(&config),
             config,
             platforms,
             capabilities,
@@ -175,6 +187,7 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     config: Config,
+    door: Arc<Door>,
     platforms: Platforms,
     capabilities: Arc<[Box<dyn Capability>]>,
     routes: RouteTable,
@@ -203,6 +216,11 @@ impl Host {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Counts who comes in.
+    pub(crate) fn door(&self) -> &Arc<Door> {
+        &self.0.door
     }
 
     /// Checks, compiles and migrates; publishes nothing. Cancel safe: what migrated stays migrated.
@@ -273,7 +291,7 @@ impl Host {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
-        request::handle(&self.0.routes, self.0.config.faults, request, peer).await
+        request::handle(&self.0.routes, Terms::of(&self.0.config), request, peer).await
     }
 
     /// Serves a listener on the current runtime until `stop` is cancelled, then until the requests under
@@ -282,7 +300,7 @@ impl Host {
     /// # Errors
     /// None today: a connection that cannot be accepted is logged, and accepting goes on.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-        drain::accept(self.clone(), listener, stop).await;
+        drain::accept(self.clone(), Listener::Tcp(listener), stop).await;
         Ok(())
     }
 
@@ -291,6 +309,15 @@ impl Host {
     /// # Errors
     /// An address that is in use or may not be bound, or a thread that does not start.
     pub fn listen(&self, address: SocketAddr) -> std::io::Result<Serving> {
-        Serving::start(self, address, self.0.config.cores)
+        self.listen_at(&[Endpoint::Http(address)])
+    }
+
+    /// The same for several endpoints at once.
+    ///
+    /// # Errors
+    /// As [`Self::listen`], for any of them; and [`TlsError`] for certificates that were given up since the host
+    /// was built, or [`Endpoint::Https`] without any.
+    pub fn listen_at(&self, endpoints: &[Endpoint]) -> std::io::Result<Serving> {
+        Serving::start(self, endpoints, self.0.config.cores)
     }
 }

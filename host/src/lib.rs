@@ -37,12 +37,14 @@ mod capability;
 mod config;
 mod database;
 mod drain;
+mod endpoint;
 mod engine;
 mod error;
 mod host;
 pub mod kv;
 mod listen;
 mod manifest;
+mod outbound;
 mod platform;
 mod release;
 mod request;
@@ -51,18 +53,22 @@ mod watch;
 
 pub use body::{Body, BodyError};
 pub use capability::{Capability, PrepareError};
-pub use config::{Config, DatabaseConfig};
+pub use config::{CertificateFiles, Config, DatabaseConfig};
 pub use database::{AddressError, ReachError};
 pub use drain::Serving;
+pub use endpoint::{Endpoint, EndpointError};
 pub use engine::EngineError;
 pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
+pub use ipnet::IpNet;
 pub use manifest::{
     ApiKeyGuard, BucketNeeds, Build, ByteSize, CorsGuard, Feature, Grants, Guard, JwtGuard, Language, Limits,
     Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, Sql, Watch,
 };
+pub use outbound::{HttpConfig, Network, NetworkError, Resolver, Resolving, SystemResolver};
 pub use release::{
-    Artifact, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings, MigrateError, Migration,
-    PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, inspect, migrate,
+    Artifact, ComposeError, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings,
+    MigrateError, Migration, PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile,
+    check_sql, compose, inspect, migrate,
 };
-pub use request::{Faults, Peer, RequestId, RequestState};
+pub use request::{Faults, Peer, RequestId, RequestState, TlsError};

@@ -144,7 +144,9 @@ pub struct Grants {
     pub pg: Vec<String>,
     /// Buckets. Services that are granted the same bucket share it.
     pub kv: Vec<String>,
-    /// Hosts for outbound HTTP.
+    /// Hosts for outbound HTTP: `api.example.com` (https, port 443), `http://api.example.com:8080`,
+    /// `*.example.com` for all names below it. What is not on the Internet is also the operator's to permit:
+    /// [`crate::HttpConfig::private`].
     pub http: Vec<String>,
 }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod compile;
+mod compose;
 mod inspect;
 mod load;
 mod migrate;
@@ -23,9 +24,10 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::Capability;
 use crate::manifest::Manifest;
-use crate::request::{BuiltIn, RequestState};
+use crate::request::{BuiltIn, RequestState, Warm};
 
 pub(crate) use admission::{Admission, Permit};
+pub use compose::{ComposeError, compose};
 pub use inspect::{HandlerKind, InspectError, Inspection, inspect};
 pub use load::LoadError;
 pub(crate) use load::{Loader, load};
@@ -137,6 +139,8 @@ pub struct Release {
     /// What capabilities keep for this release.
     pub(crate) prepared: Extensions,
     pub(crate) admission: Admission,
+    /// Instances that wait for another request.
+    pub(crate) warm: Warm,
     /// Counts what goes on behind requests.
     pub(crate) cleanup: TaskTracker,
 }

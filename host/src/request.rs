@@ -19,13 +19,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::body::{Body, BodyError};
+use crate::config::Config;
 use crate::error::chain;
 use crate::release::RouteTable;
 
+pub use accept::TlsError;
 pub(crate) use examine::{BuiltIn, GuardError, ReadyGuard, check_guard};
+pub(crate) use gather::BodyPace;
 pub use id::RequestId;
 pub use instantiate::RequestState;
-pub(crate) use instantiate::probe_store;
+pub(crate) use instantiate::{Warm, probe_store};
 pub(crate) use invoke::check_handle;
 pub(crate) use notify::{Event, notify};
 use respond::{Asked, Finish};
@@ -34,9 +37,9 @@ pub(crate) use respond::{Failure, Notes};
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The client, or the last proxy before this host.
+    /// The client, as far as trusted proxies name it, or whoever connected. Port 0 stands for none that is known.
     pub address: SocketAddr,
-    /// Whether it came over TLS.
+    /// Whether it came over TLS, to this host or to such a proxy.
     pub secure: bool,
 }
 
@@ -79,6 +82,19 @@ impl Arrival {
     }
 }
 
+/// What the operator decides for every request.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    faults: Faults,
+    pace: BodyPace,
+}
+
+impl Terms {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { faults: config.faults, pace: BodyPace::of(config) }
+    }
+}
+
 /// Whether clients are told why a guest failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Faults {
@@ -98,7 +114,7 @@ fn refuse(failure: Failure, peer: Peer) -> Response<Body> {
 /// Dropping the future stops the guest and what it waits for.
 pub(crate) async fn handle<B>(
     routes: &RouteTable,
-    faults: Faults,
+    terms: Terms,
     request: Request<B>,
     peer: Peer,
 ) -> Response<Body>
@@ -106,19 +122,20 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
-    let arrival = Arrival::new(peer, faults);
+    let arrival = Arrival::new(peer, terms.faults);
     let asked = Asked {
         head_only: request.method() == http::Method::HEAD,
         accept: request.headers().get(http::header::ACCEPT).cloned(),
     };
     let mut finish = Finish::default();
-    let outcome = serve(routes, request, &arrival, &mut finish).await;
+    let outcome = serve(routes, terms, request, &arrival, &mut finish).await;
     let response = respond::respond(outcome, &arrival, &asked);
     finish.apply(response)
 }
 
 async fn serve<B>(
     routes: &RouteTable,
+    terms: Terms,
     request: Request<B>,
     arrival: &Arrival,
     finish: &mut Finish,
@@ -142,7 +159,7 @@ where
     }
     let limit = release.manifest.limits.body;
     let limit = finish.examined.body.map_or(limit, |smaller| smaller.min(limit));
-    let body = gather::gather(body, limit, deadline).await.map_err(blamed)?;
+    let body = gather::gather(body, limit, deadline, terms.pace).await.map_err(blamed)?;
     let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
     let store = instantiate::instantiate(release, permit, arrival, deadline);
     invoke::invoke(release, store, head, body, arrival).await.map_err(blamed)

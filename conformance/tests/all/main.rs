@@ -2,17 +2,47 @@
 //! suites of buckets on every other store. Needs the guests built: `make guests`. Brings its own servers.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on panics")]
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use wharf_conformance::{InProcess, Report, Socket, Suite, Target, guests, run};
 use wharf_host::kv::KvStorage;
-use wharf_host::{Config, Host, HostBuilder};
+use wharf_host::{Config, Host, HostBuilder, Resolver, Resolving};
 use wharf_postgres::PrivatePostgres;
-use wharf_servers::{Kind, Server};
+use wharf_servers::{Kind, Server, Upstream};
 
-/// A server, a host on it, and what to run.
+/// The names that the suite `http-client` knows.
+#[derive(Debug)]
+struct Names {
+    upstream: SocketAddr,
+    /// Where nobody listens.
+    refused: SocketAddr,
+}
+
+impl Names {
+    fn of(upstream: &Upstream) -> Self {
+        let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self { upstream: upstream.address(), refused }
+    }
+}
+
+impl Resolver for Names {
+    fn resolve<'a>(&'a self, host: &'a str, _port: u16) -> Resolving<'a> {
+        let found = match host {
+            "upstream.test" | "a.upstream.test" | "tls.test" => Ok(vec![self.upstream]),
+            "refused.test" => Ok(vec![self.refused]),
+            "private.test" => Ok(vec![SocketAddr::from(([10, 0, 0, 1], 80))]),
+            _ => Err(std::io::Error::other("no such name")),
+        };
+        Box::pin(std::future::ready(found))
+    }
+}
+
+/// Servers, a host on them, and what to run.
 struct World {
     postgres: PrivatePostgres,
+    upstream: Upstream,
     kv: tempfile::TempDir,
 }
 
@@ -20,12 +50,15 @@ impl World {
     async fn new() -> Self {
         let postgres =
             PrivatePostgres::temporary().await.expect("a private PostgreSQL starts; see `make setup`");
-        Self { postgres, kv: tempfile::tempdir().unwrap() }
+        Self { postgres, upstream: Upstream::start().unwrap(), kv: tempfile::tempdir().unwrap() }
     }
 
     async fn host(&self) -> HostBuilder {
         self.postgres.create_database("conformance").await.unwrap();
-        Host::builder().database("main", self.postgres.connection_url("conformance"))
+        let mut config = Config::default();
+        config.http.resolver = Arc::new(Names::of(&self.upstream));
+        config.http.private = vec!["127.0.0.1".parse().unwrap()];
+        Host::builder().config(config).database("main", self.postgres.connection_url("conformance"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A request's body: whole, or read piece by piece.
 
 use crate::{
-    Result,
+    ErrorKind, Result,
     bindings::wharf::platform::http_types::{self, BodyReader},
 };
 
@@ -23,7 +23,11 @@ pub(crate) const PIECE: u32 = 64 * 1024;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Body(State);
+pub struct Body {
+    state: State,
+    /// Whose fault it is when it breaks off: the client's, or the server's that was asked.
+    blame: fn(http_types::Error) -> ErrorKind,
+}
 
 #[derive(Debug)]
 enum State {
@@ -33,19 +37,28 @@ enum State {
 }
 
 impl Body {
+    fn new(state: State) -> Self {
+        Self { state, blame: ErrorKind::Body }
+    }
+
+    /// The body of a server's response.
+    pub(crate) fn of_response(body: http_types::Body) -> Self {
+        Self { blame: ErrorKind::Http, ..body.into() }
+    }
+
     /// Reads everything that is left.
     ///
     /// # Errors
-    /// When the client breaks off, is too slow, or sends more than the service's limit.
+    /// When the other side breaks off or is too slow, or a client sends more than the service's limit.
     pub fn read_all(self) -> Result<Vec<u8>> {
-        let reader = match self.0 {
+        let reader = match self.state {
             State::Bytes(bytes) => return Ok(bytes),
             State::Reader(reader) => reader,
             State::Done => return Ok(Vec::new()),
         };
         let mut all = Vec::new();
         loop {
-            let piece = reader.read(PIECE)?;
+            let piece = reader.read(PIECE).map_err(self.blame)?;
             if piece.is_empty() {
                 return Ok(all);
             }
@@ -58,15 +71,15 @@ impl Body {
     /// # Errors
     /// As [`read_all`](Self::read_all); after an error there is nothing more.
     pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>> {
-        match std::mem::replace(&mut self.0, State::Done) {
+        match std::mem::replace(&mut self.state, State::Done) {
             State::Bytes(bytes) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),
             State::Done => Ok(None),
             State::Reader(reader) => {
-                let piece = reader.read(PIECE)?;
+                let piece = reader.read(PIECE).map_err(self.blame)?;
                 if piece.is_empty() {
                     return Ok(None);
                 }
-                self.0 = State::Reader(reader);
+                self.state = State::Reader(reader);
                 Ok(Some(piece))
             }
         }
@@ -75,7 +88,7 @@ impl Body {
     /// The body as the contract has it: bytes, or a reader to use piece by piece.
     #[must_use]
     pub fn into_raw(self) -> http_types::Body {
-        match self.0 {
+        match self.state {
             State::Bytes(bytes) => http_types::Body::Bytes(bytes),
             State::Reader(reader) => http_types::Body::Streamed(reader),
             State::Done => http_types::Body::Bytes(Vec::new()),
@@ -94,21 +107,33 @@ impl Iterator for Body {
 impl From<http_types::Body> for Body {
     fn from(body: http_types::Body) -> Self {
         match body {
-            http_types::Body::Bytes(bytes) => Self(State::Bytes(bytes)),
-            http_types::Body::Streamed(reader) => Self(State::Reader(reader)),
+            http_types::Body::Bytes(bytes) => Self::new(State::Bytes(bytes)),
+            http_types::Body::Streamed(reader) => Self::new(State::Reader(reader)),
         }
     }
 }
 
 impl From<BodyReader> for Body {
     fn from(reader: BodyReader) -> Self {
-        Self(State::Reader(reader))
+        Self::new(State::Reader(reader))
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(State::Bytes(bytes))
+        Self::new(State::Bytes(bytes))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl From<&str> for Body {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
     }
 }
 

@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Kv(kv::Error),
     /// The request's body could not be read.
     Body(http_types::Error),
+    /// A call of [`HttpClient`](crate::HttpClient) failed, or the body of its response.
+    Http(http_types::Error),
     /// The request is not what the handler asked for; the text may be shown to the client.
     Request(String),
     /// A column of a row does not fit the type that was asked for.
@@ -143,6 +145,7 @@ impl Error {
             ErrorKind::Pg(pg_client::Error::Denied(_))
                 | ErrorKind::Kv(kv::Error::Denied(_))
                 | ErrorKind::Body(http_types::Error::Denied(_))
+                | ErrorKind::Http(http_types::Error::Denied(_))
         )
     }
 
@@ -153,6 +156,7 @@ impl Error {
             self.kind(),
             ErrorKind::Pg(pg_client::Error::Unavailable(_) | pg_client::Error::PoolExhausted)
                 | ErrorKind::Kv(kv::Error::Unavailable(_))
+                | ErrorKind::Http(http_types::Error::Unavailable(_))
                 | ErrorKind::Conflict { .. }
         )
     }
@@ -171,6 +175,7 @@ impl Error {
             ErrorKind::Pg(pg_client::Error::Timeout)
                 | ErrorKind::Kv(kv::Error::Timeout)
                 | ErrorKind::Body(http_types::Error::Timeout)
+                | ErrorKind::Http(http_types::Error::Timeout)
         )
     }
 
@@ -182,6 +187,7 @@ impl Error {
             ErrorKind::Pg(
                 pg_client::Error::ConnectionLost(_) | pg_client::Error::Timeout | pg_client::Error::Cancelled
             ) | ErrorKind::Kv(kv::Error::ConnectionLost(_) | kv::Error::Timeout)
+                | ErrorKind::Http(http_types::Error::ConnectionLost(_) | http_types::Error::Timeout)
         )
     }
 
@@ -235,6 +241,7 @@ impl fmt::Display for Error {
             ErrorKind::Pg(error) => write_pg(error, f),
             ErrorKind::Kv(error) => write_kv(error, f),
             ErrorKind::Body(error) => write_body(error, f),
+            ErrorKind::Http(error) => write_http(error, f),
             ErrorKind::Request(text) | ErrorKind::Value(text) => f.write_str(text),
             ErrorKind::Column(error) => error.fmt(f),
             ErrorKind::RowCount { found } => write!(f, "the query gave {found} rows where one was expected"),
@@ -288,6 +295,19 @@ fn write_body(error: &http_types::Error, f: &mut fmt::Formatter<'_>) -> fmt::Res
         Error::LimitExceeded(text) => write!(f, "the body is too large: {text}"),
         Error::InvalidArgument(text) => write!(f, "the body cannot be read like this: {text}"),
         Error::Other(text) => write!(f, "the body failed: {text}"),
+    }
+}
+
+fn write_http(error: &http_types::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use http_types::Error;
+    match error {
+        Error::Unavailable(text) => write!(f, "the server is unavailable: {text}"),
+        Error::ConnectionLost(text) => write!(f, "the server went away, outcome unknown: {text}"),
+        Error::Denied(text) => write!(f, "outbound HTTP denied: {text}"),
+        Error::Timeout => f.write_str("the server took too long, outcome unknown"),
+        Error::LimitExceeded(text) => write!(f, "a limit of outbound HTTP was reached: {text}"),
+        Error::InvalidArgument(text) => write!(f, "the outgoing request is invalid: {text}"),
+        Error::Other(text) => write!(f, "outbound HTTP failed: {text}"),
     }
 }
 
@@ -393,6 +413,9 @@ mod tests {
         assert_eq!(status(kv::Error::Timeout.into()), 504);
         assert_eq!(status(http_types::Error::LimitExceeded("10 MiB".into()).into()), 413);
         assert_eq!(status(http_types::Error::Timeout.into()), 408);
+        assert_eq!(status(ErrorKind::Http(http_types::Error::Timeout).into()), 504);
+        assert_eq!(status(ErrorKind::Http(http_types::Error::Unavailable(String::new())).into()), 503);
+        assert_eq!(status(ErrorKind::Http(http_types::Error::ConnectionLost(String::new())).into()), 500);
         assert_eq!(status(ErrorKind::Request("`name` is missing".into()).into()), 400);
         assert_eq!(status(pg_client::Error::Denied("pg.main".into()).into()), 500);
     }

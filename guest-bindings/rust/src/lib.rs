@@ -38,7 +38,7 @@
 //!
 //! # How it runs
 //! Each request gets a fresh instance of the component, with its own memory; nothing is left for the next.
-//! Calls to the host ([`PgClient`], [`Kv`]) look blocking, and block nobody: the host suspends this one
+//! Calls to the host ([`PgClient`], [`Kv`], [`HttpClient`]) look blocking, and block nobody: the host suspends this one
 //! guest meanwhile. So there is no async runtime in a guest, and nothing to wait for but the host; a future
 //! of tokio would wait for ever and is reported as an error ([`block_on`]).
 //!
@@ -46,7 +46,7 @@
 //! | feature | default | what it does |
 //! |---|---|---|
 //! | `axum` | yes | routers; without it only the plain form, and no axum in the binary |
-//! | `json` | yes | `serde_json` for bodies, Postgres `json` and kv values |
+//! | `json` | yes | `serde_json` for bodies in both directions, Postgres `json` and kv values |
 //! | `arena` | yes | the global allocator: 256 KiB of arena, a general allocator beyond it |
 //! | `log` | yes | the `log` crate's macros ([`log`]) reach the host's log |
 //! | `panic-log` | yes | a panic's message and place reach the host's log |
@@ -66,6 +66,7 @@ mod config;
 mod error;
 pub mod guard;
 mod head;
+pub mod http_client;
 #[cfg(feature = "axum")]
 mod info;
 pub mod kv;
@@ -91,6 +92,7 @@ pub use body::Body;
 pub use config::Config;
 pub use error::{ColumnError, DbError, Error, ErrorKind, Result};
 pub use head::Head;
+pub use http_client::HttpClient;
 #[cfg(feature = "axum")]
 pub use info::RequestInfo;
 pub use kv::Kv;

@@ -91,7 +91,7 @@ pub fn wrap_async<F: Future<Output: IntoReply>>(
 mod tests {
     use crate::{Next, Request, Response, Result};
 
-    fn stamp(request: Request, next: Next) -> Result<Response> {
+    fn stamp(request: Request, next: &Next) -> Result<Response> {
         if request.path() == "/stop" {
             return Ok(Response::empty(204));
         }
@@ -102,7 +102,7 @@ mod tests {
         let next = Next::calling(|request: Request| {
             Response::text(request.path()).add_header("x-stamp", request.header("x-stamp").unwrap_or("none"))
         });
-        stamp(Request::new("GET", path), next).unwrap()
+        stamp(Request::new("GET", path), &next).unwrap()
     }
 
     #[test]

@@ -32,7 +32,8 @@ Examples:
   wharf dev hello guestbook --listen 127.0.0.1:8080
 
 A granted database without an address is a private PostgreSQL in .wharf/postgres of the folder that
-holds all services; buckets are kept in .wharf/kv there. Both are there next time.")]
+holds all services; buckets are kept in .wharf/kv there. Both are there next time.
+Services may reach hosts of their `grants.http` on this machine, too (`wharf serve` wants `--http-allow 127.0.0.1`).")]
 pub(crate) struct Arguments {
     /// Folders with a wharf.toml [default: the current one]
     #[arg(value_name = "DIR")]
@@ -42,7 +43,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { folders, hosting } = arguments;
+    let Arguments { folders, mut hosting } = arguments;
+    hosting.outbound.allow_loopback();
     let mut signals = Signals::catch()?;
     let services = Service::open_all(&folders)?;
     let start = Instant::now();
@@ -65,9 +67,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let _commands = kv::serve(&host);
     let mut session = Session { host, services, released: HashMap::new() };
     let releases = session.deploy_all().await;
-    hosting::print_releases(serving.local_addr(), &releases);
+    hosting::print_releases(&serving, &releases);
     drop(releases);
-    output::result(format!("listening on http://{}, watching for changes", serving.local_addr()));
+    let endpoints = hosting::joined(serving.endpoints());
+    output::result(format!("listening on {endpoints}, watching for changes"));
     output::note(Paint::stderr().faint(format!("up in {}", output::time(start.elapsed()))));
 
     tokio::select! {

@@ -1,6 +1,5 @@
 //! What `wharf serve` and `wharf dev` share: the options of a host, starting it, and its orderly end.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +8,26 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wharf_host::kv::KvStorage;
-use wharf_host::{Config, Host, Release, Serving};
+use wharf_host::{Config, Endpoint, Host, Release, Serving};
 
 use crate::buckets::Buckets;
 use crate::databases::{self, Databases};
+use crate::edge::Edge;
+use crate::outbound::Outbound;
 use crate::output::{self, Paint};
 
 /// The options of a host.
 #[derive(Debug, Args)]
 pub(crate) struct Hosting {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
-    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) edge: Edge,
     /// Where a granted database is (or `WHARF_DATABASE_<NAME>` in the environment)
     #[arg(long = "database", value_name = "NAME=URL", value_parser = databases::parse)]
     pub(crate) databases: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) buckets: Buckets,
+    #[command(flatten)]
+    pub(crate) outbound: Outbound,
     /// Cores that serve requests [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) cores: Option<NonZeroUsize>,
@@ -40,6 +42,8 @@ impl Hosting {
         let mut config = Config::default();
         config.kv = self.buckets.default_place()?.unwrap_or(kv);
         config.buckets = self.buckets.named();
+        self.edge.apply(&mut config)?;
+        config.http = self.outbound.config();
         let mut builder = Host::builder().config(config);
         for (name, url) in databases {
             builder = builder.database(name, url);
@@ -52,7 +56,8 @@ impl Hosting {
 
     /// Starts to listen.
     pub(crate) fn listen(&self, host: &Host) -> Result<Serving> {
-        host.listen(self.listen).with_context(|| format!("failed to listen on {}", self.listen))
+        let endpoints = &self.edge.listen;
+        host.listen_at(endpoints).with_context(|| format!("failed to listen on {}", joined(endpoints)))
     }
 
     /// Takes no more connections, lets running requests end, and returns.
@@ -66,6 +71,11 @@ impl Hosting {
             output::warning("some requests were cut off");
         }
     }
+}
+
+/// Endpoints on one line.
+pub(crate) fn joined(endpoints: &[Endpoint]) -> String {
+    endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The signals that end a server.
@@ -91,12 +101,13 @@ impl Signals {
 }
 
 /// The table of what is being served.
-pub(crate) fn print_releases(address: SocketAddr, releases: &[(Arc<Release>, Duration)]) {
+pub(crate) fn print_releases(serving: &Serving, releases: &[(Arc<Release>, Duration)]) {
+    let Some(endpoint) = serving.endpoints().first() else { return };
     let rows: Vec<_> = releases
         .iter()
         .map(|(release, load)| {
             let routes: Vec<_> =
-                release.manifest().routes.iter().map(|route| shown(route, address)).collect();
+                release.manifest().routes.iter().map(|route| shown(route, endpoint)).collect();
             [
                 release.service().to_owned(),
                 release.digest().short().to_owned(),
@@ -114,12 +125,15 @@ pub(crate) fn print_releases(address: SocketAddr, releases: &[(Arc<Release>, Dur
     }
 }
 
-/// A route as one can type it.
-fn shown(route: &wharf_host::Route, address: SocketAddr) -> String {
+/// A route as one can type it; of a unix socket only the path, as it has no URL.
+fn shown(route: &wharf_host::Route, endpoint: &Endpoint) -> String {
     let methods =
         if route.methods.is_empty() { String::new() } else { format!("{} ", route.methods.join("|")) };
-    match &route.host {
-        Some(host) => format!("{methods}http://{host}:{}{}", address.port(), route.path),
-        None => format!("{methods}http://{address}{}", route.path),
-    }
+    let base = match (&route.host, endpoint) {
+        (Some(host), Endpoint::Http(address)) => format!("http://{host}:{}", address.port()),
+        (Some(host), Endpoint::Https(address)) => format!("https://{host}:{}", address.port()),
+        (None, Endpoint::Http(_) | Endpoint::Https(_)) => endpoint.to_string(),
+        (host, _) => host.clone().unwrap_or_default(),
+    };
+    format!("{methods}{base}{}", route.path)
 }

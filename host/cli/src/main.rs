@@ -5,9 +5,12 @@ mod toolchain;
 mod service;
 mod databases;
 mod buckets;
+mod edge;
+mod outbound;
 mod hosting;
 mod build;
 mod check;
+mod compose;
 mod serve;
 mod kv;
 mod dev;
@@ -17,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-/// Build, check, develop and serve WebAssembly services.
+/// Build, check, compose, develop and serve WebAssembly services.
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Wharf {
@@ -29,6 +32,7 @@ struct Wharf {
 enum Verb {
     Build(build::Arguments),
     Check(check::Arguments),
+    Compose(compose::Arguments),
     Dev(dev::Arguments),
     Serve(serve::Arguments),
     Kv(kv::Arguments),
@@ -61,6 +65,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         match verb {
             Verb::Build(arguments) => build::run(arguments).await,
             Verb::Check(arguments) => check::run(&arguments).await,
+            Verb::Compose(arguments) => compose::run(&arguments),
             Verb::Dev(arguments) => dev::run(arguments).await,
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Kv(arguments) => kv::run(arguments).await,

@@ -18,7 +18,14 @@ use crate::output;
 Examples:
   wharf serve hello guestbook --listen 0.0.0.0:8080 --database main=postgresql://app@db/app --kv /var/lib/wharf/kv
   wharf serve guestbook --database main=... --kv redis://cache --kv views=/var/lib/wharf/kv --kv-limit views:bytes=1GiB
+  wharf serve billing --http-allow 10.1.0.0/16    what its `grants.http` names may be there
   wharf serve hello.wasm          serve one component on every path, with no grants
+  wharf serve hello --listen https://0.0.0.0:443 --listen 0.0.0.0:80 --tls-cert a.pem --tls-key a.key
+  wharf serve hello --listen unix:/run/wharf/http.sock --trust-proxy 127.0.0.1
+
+HTTP/1.1 and HTTP/2 are served everywhere. The name that a client asks for chooses among several certificates, the first
+is for everybody else; the files are read anew when they change. A trusted proxy names its client in Forwarded, or in
+X-Forwarded-For and X-Forwarded-Proto; whoever connects to a unix socket counts as 127.0.0.1.
 
 Services are folders with a wharf.toml and a component (see `wharf build`), or component files.
 
@@ -60,9 +67,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     }
     let _commands = kv::serve(&host);
     let serving = hosting.listen(&host)?;
-    hosting::print_releases(serving.local_addr(), &releases);
+    hosting::print_releases(&serving, &releases);
     drop(releases);
-    output::result(format!("listening on http://{}", serving.local_addr()));
+    for endpoint in serving.endpoints() {
+        output::result(format!("listening on {endpoint}"));
+    }
     signals.stop().await;
     hosting.shut_down(serving, &mut signals).await;
     Ok(())

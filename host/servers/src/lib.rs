@@ -1,5 +1,9 @@
 //! Private Redis and NATS servers for tests and benches: on a free port of this machine, in a folder of their own,
-//! ended with the process that started them, however that ends.
+//! ended with the process that started them, however that ends. And an HTTP server to send requests to: [`Upstream`].
+
+mod upstream;
+
+pub use upstream::Upstream;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

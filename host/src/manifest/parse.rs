@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
+use crate::outbound::Grant;
+
 use super::{Limits, Manifest};
 
 /// What is wrong with a manifest.
@@ -146,6 +148,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             }
         }
     }
+    check_hosts(&manifest.grants.http)?;
     let migrations = manifest.migrations.as_ref().and_then(|migrations| migrations.database.as_ref());
     let sql = manifest.sql.as_ref().and_then(|sql| sql.database.as_ref());
     check_granted("migrations.database", migrations, manifest)?;
@@ -159,6 +162,18 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     }
     check_buckets(manifest)?;
     check_limits(&manifest.limits)
+}
+
+fn check_hosts(entries: &[String]) -> Result<(), ManifestError> {
+    let mut seen = BTreeSet::new();
+    for entry in entries {
+        let grant =
+            Grant::parse(entry).map_err(|why| value("grants.http", &format!("has `{entry}`: {why}")))?;
+        if !seen.insert(grant.to_string()) {
+            return Err(value("grants.http", &format!("names `{grant}` twice")));
+        }
+    }
+    Ok(())
 }
 
 fn check_buckets(manifest: &Manifest) -> Result<(), ManifestError> {
@@ -330,6 +345,14 @@ mod tests {
             (
                 "name = \"x\"\n[[routes]]\npath = \"/\"\n[migrations]\ndatabase = \"main\"",
                 "`migrations.database` is `main`, which `grants.pg` does not list",
+            ),
+            (
+                "name = \"x\"\n[[routes]]\npath = \"/\"\n[grants]\nhttp = [\"*.com\"]",
+                "`grants.http` has `*.com`: `*.com` is too wide: name a domain as in `*.example.com`",
+            ),
+            (
+                "name = \"x\"\n[[routes]]\npath = \"/\"\n[grants]\nhttp = [\"a.test\", \"https://A.test:443\"]",
+                "`grants.http` names `https://a.test` twice",
             ),
         ];
         for (text, message) in cases {

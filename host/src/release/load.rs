@@ -18,12 +18,12 @@ use crate::engine::Concurrency;
 use crate::kv::{self, Stores};
 use crate::manifest::{ByteSize, Feature, Guard, Limits, Manifest};
 use crate::platform::Platforms;
-use crate::request::{self, BuiltIn, GuardError, RequestState};
+use crate::request::{self, BuiltIn, GuardError, RequestState, Warm};
 
 use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
 use super::{
-    Admission, Artifact, Digest, Handler, HandlerKind, InspectError, Inspection, LoadTimings, MigrateError,
-    PublishError, Release, RouteTable, SqlError, TypedHandler,
+    Admission, Artifact, ComposeError, Digest, Handler, HandlerKind, InspectError, Inspection, LoadTimings,
+    MigrateError, PublishError, Release, RouteTable, SqlError, TypedHandler,
 };
 use super::{compile, inspect};
 
@@ -45,6 +45,21 @@ pub enum LoadError {
     /// Not a component.
     #[error("failed to read the component")]
     Inspect(#[from] InspectError),
+    /// One of the components that are to be composed is none.
+    #[error("failed to read `{name}`")]
+    Part {
+        /// Which.
+        name: String,
+        /// What it is instead.
+        #[source]
+        source: InspectError,
+    },
+    /// The manifest names a file that was not handed in.
+    #[error("the manifest names `{0}`, which is not part of the artifact")]
+    NoFile(String),
+    /// The middleware does not fit.
+    #[error("the middleware of the manifest cannot be put around the component")]
+    Compose(#[from] ComposeError),
     /// It exports nothing that this host calls.
     #[error(
         "the manifest has routes, but the component exports none of `{HTTP_HANDLER}`, `wasi:http/handler@0.3` and \
@@ -169,9 +184,10 @@ pub(crate) struct Loader<'a> {
 }
 
 pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
+    let digest = Digest::of(&artifact);
+    let artifact = composed(artifact)?;
     let inspection = check(&host, &artifact)?;
     let prepared = prepare(host.capabilities, &artifact.manifest)?;
-    let digest = Digest::of(&artifact);
     let size = artifact.component.len();
     let warnings = warnings(&inspection, &artifact.manifest);
 
@@ -212,6 +228,7 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         prepared,
         admission: Admission::new(artifact.manifest.limits.concurrency),
         cleanup: host.cleanup.clone(),
+        warm: Warm::new(artifact.manifest.reuse.as_ref(), host.config.cores.get()),
         manifest: artifact.manifest.clone(),
     });
     probe(&release).await?;
@@ -230,6 +247,25 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         .map_err(|source| LoadError::Sql { service: artifact.manifest.name, source })?;
     let _first = release.timings.set(LoadTimings { compile, migrate, check_sql: begun.elapsed() });
     Ok(release)
+}
+
+/// Puts the manifest's middleware around the component.
+fn composed(artifact: Artifact) -> Result<Artifact, LoadError> {
+    let names = &artifact.manifest.middleware;
+    if names.is_empty() {
+        return Ok(artifact);
+    }
+    let file = |name: &String| artifact.files.get(name).ok_or_else(|| LoadError::NoFile(name.clone()));
+    let mut parts = Vec::with_capacity(names.len() + 1);
+    for name in names {
+        parts.push((name.as_str(), &file(name)?[..]));
+    }
+    parts.push((artifact.manifest.name.as_str(), &artifact.component[..]));
+    for (name, bytes) in &parts {
+        inspect(bytes).map_err(|source| LoadError::Part { name: (*name).to_owned(), source })?;
+    }
+    let component = super::compose(&parts)?.into();
+    Ok(Artifact { component, ..artifact })
 }
 
 fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError> {

@@ -111,7 +111,11 @@ impl RouteTable {
         let _writing = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut services = self.current.load().services.clone();
         change(&mut services);
-        self.current.store(Arc::new(Snapshot::of(services)?));
+        let next = Arc::new(Snapshot::of(services)?);
+        let old = self.current.load_full();
+        next.beside(&old).for_each(|release| release.warm.open());
+        self.current.store(next.clone());
+        old.beside(&next).for_each(|release| release.warm.close());
         Ok(())
     }
 
@@ -124,6 +128,13 @@ impl RouteTable {
             Found::Nothing => snapshot.any_host.find(path, method),
             found => found,
         }
+    }
+}
+
+impl Drop for RouteTable {
+    /// Instances that wait hold their releases.
+    fn drop(&mut self) {
+        self.current.load().services.values().for_each(|release| release.warm.close());
     }
 }
 
@@ -148,6 +159,16 @@ impl Snapshot {
         }
         snapshot.services = services;
         Ok(snapshot)
+    }
+}
+
+impl Snapshot {
+    /// Releases that are not in `other`.
+    fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Arc<Release>> {
+        let there = |(name, release): &(&String, &Arc<Release>)| {
+            other.services.get(*name).is_some_and(|found| Arc::ptr_eq(found, release))
+        };
+        self.services.iter().filter(move |entry| !there(entry)).map(|(_, release)| release)
     }
 }
 

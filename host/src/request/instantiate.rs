@@ -7,24 +7,26 @@
 
 mod cpu;
 mod memory;
+mod warm;
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::Extensions;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{Instance, ResourceTable};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::release::{Permit, Release};
 
-use super::provide::{Source, stdio, wasi_http::Outgoing};
+use super::provide::{Source, stdio::Printed, wasi_http::Outgoing};
 use super::{Arrival, Notes, RequestId};
 
 pub(crate) use cpu::{CpuExceeded, CpuMeter};
 use memory::MemoryBudget;
+pub(crate) use warm::{Warm, leave};
 
 /// Resources that one request may hold at once: rows of handles, not bytes.
 const MOST_HANDLES: usize = 1_024;
@@ -44,8 +46,12 @@ pub struct RequestState {
     notes: Option<Arc<Notes>>,
     /// Made when a guest first calls WASI, which most never do: it costs more than a request.
     wasi: Option<Box<WasiCtx>>,
+    printed: Option<Printed>,
     wasi_http: Option<Box<Outgoing>>,
-    _permit: Option<Permit>,
+    /// Requests that the instance has answered, and the instance while it waits for another.
+    served: u32,
+    waiting: Option<Instance>,
+    permit: Option<Permit>,
 }
 
 impl RequestState {
@@ -88,6 +94,28 @@ impl RequestState {
         Source { release: self.release.clone(), request: self.id, notes: self.notes.clone() }
     }
 
+    /// Gives back what belongs to a request that ended.
+    fn rest(&mut self, instance: Instance) {
+        self.waiting = Some(instance);
+        self.permit = None;
+        self.notes = None;
+        self.local = Extensions::new();
+    }
+
+    /// Everything that one request must not have from another.
+    fn begin(&mut self, permit: Permit, arrival: &Arrival, deadline: Instant) {
+        self.permit = Some(permit);
+        self.id = arrival.id;
+        self.deadline = deadline;
+        self.notes.clone_from(&arrival.notes);
+        self.cpu.reset();
+        self.memory.refused = false;
+        self.wasi_http = None;
+        if let Some(printed) = &self.printed {
+            printed.belong_to(&self.source());
+        }
+    }
+
     pub(crate) fn extend_deadline(&mut self) -> Instant {
         self.deadline = Instant::now() + self.release.manifest.limits.wall;
         self.deadline
@@ -104,8 +132,12 @@ impl WasiView for RequestState {
     /// Grants nothing: no files, no sockets, no environment, no input. Clocks and randomness work; what is written
     /// to the standard streams is logged.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let source = || Source { release: self.release.clone(), request: self.id, notes: self.notes.clone() };
-        let ctx = self.wasi.get_or_insert_with(|| stdio::context(&source()));
+        if self.wasi.is_none() {
+            let printed = Printed::new(&self.source());
+            self.wasi = Some(printed.context());
+            self.printed = Some(printed);
+        }
+        let ctx = self.wasi.get_or_insert_default();
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
@@ -123,9 +155,29 @@ pub(crate) fn instantiate(
     arrival: &Arrival,
     deadline: Instant,
 ) -> Store<RequestState> {
-    let mut store = limited(release, Some(permit), arrival.id, deadline);
-    store.data_mut().notes.clone_from(&arrival.notes);
+    let Some(mut store) = release.warm.take() else {
+        let mut store = limited(release, Some(permit), arrival.id, deadline);
+        store.data_mut().notes.clone_from(&arrival.notes);
+        return store;
+    };
+    store.data_mut().begin(permit, arrival, deadline);
+    for capability in release.capabilities.iter() {
+        capability.begin(store.data_mut());
+    }
+    store.set_hostcall_fuel(MOST_CALL_BYTES);
+    store.set_epoch_deadline(1);
     store
+}
+
+/// The instance that waits in a store, or a fresh one.
+pub(crate) async fn instance(
+    release: &Release,
+    store: &mut Store<RequestState>,
+) -> wasmtime::Result<Instance> {
+    match store.data_mut().waiting.take() {
+        Some(instance) => Ok(instance),
+        None => release.instances.instantiate_async(store).await,
+    }
 }
 
 /// The same for what is called without a request.
@@ -162,8 +214,11 @@ fn limited(
         local: Extensions::new(),
         notes: None,
         wasi: None,
+        printed: None,
         wasi_http: None,
-        _permit: permit,
+        served: 0,
+        waiting: None,
+        permit,
     };
     let mut store = Store::new(release.instances.engine(), state);
     for capability in release.capabilities.iter() {

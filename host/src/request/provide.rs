@@ -15,12 +15,18 @@ use tokio_util::task::TaskTracker;
 use crate::capability::Capability;
 use crate::config::Config;
 use crate::kv::Stores;
+use crate::outbound::Outbound;
 
 pub(crate) use log::Source;
 pub(crate) use pg_client::parameter_misfit;
 
 /// Wharf's own capabilities for a host with this configuration; `cleanup` counts what they do behind requests.
-pub(crate) fn builtin(host: &Config, stores: &Stores, cleanup: &TaskTracker) -> Vec<Box<dyn Capability>> {
+pub(crate) fn builtin(
+    host: &Config,
+    stores: &Stores,
+    outbound: &Outbound,
+    cleanup: &TaskTracker,
+) -> Vec<Box<dyn Capability>> {
     vec![
         Box::new(http_types::HttpTypes),
         Box::new(config::Settings),
@@ -28,6 +34,6 @@ pub(crate) fn builtin(host: &Config, stores: &Stores, cleanup: &TaskTracker) -> 
         Box::new(kv::Kv::new(stores.clone())),
         Box::new(wasi_keyvalue::WasiKeyvalue),
         Box::new(pg_client::PgClient::new(host, cleanup.clone())),
-        Box::new(http_client::HttpClient),
+        Box::new(http_client::HttpClient::new(outbound.clone())),
     ]
 }

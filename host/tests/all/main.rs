@@ -9,15 +9,36 @@
 
 mod proxy;
 mod support;
+mod wire;
 
+/// Who is behind a proxy, and who only says so.
+mod edge_forwarded;
+/// HTTP/2: floods, resets, and heads that contradict themselves.
+mod edge_h2;
+/// How many connections and requests there may be.
+mod edge_limits;
+/// HTTP/1 byte by byte: hosts, lengths, codings, chunks.
+mod edge_raw;
+/// Clients that are slow, or say nothing at all.
+mod edge_slow;
+/// Certificates, names and protocols of TLS.
+mod edge_tls;
+/// Unix sockets.
+mod edge_unix;
 /// What happens to guests that misbehave, and to everybody else meanwhile.
 mod faults;
+/// Guards of routes: who passes, in which order, and what the response gets.
+mod guards;
+/// Outbound HTTP: which addresses are reached, and what becomes of connections.
+mod http_client;
 /// The key-value store across restarts and between services.
 mod kv;
 /// Every store of buckets: races, histories, quotas, servers that go away.
 mod kv_stores;
 /// Services that are called for changes of buckets.
 mod kv_watch;
+/// What a client reads of a failure, and how responses are compressed.
+mod answers;
 /// Sockets: what clients may do wrong, and how serving ends.
 mod listen;
 /// Services that are called for notifications.
@@ -48,7 +69,11 @@ mod pg_wire;
 mod postgres;
 /// Transactions that run again after a collision.
 mod retry;
+/// Instances that outlive their request.
+mod reuse;
 /// SQL that is compared with its database before it serves.
 mod sql;
 /// Releases that replace each other.
 mod swap;
+/// Handlers of WASI: what a suite over the wire does not see.
+mod wasi;

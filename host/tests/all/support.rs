@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use wharf_control::{Project, deploy};
-use wharf_host::{Artifact, Body, Host, HostBuilder, Release};
+use wharf_host::{Artifact, Body, Host, HostBuilder, Manifest, Release};
 use wharf_postgres::PrivatePostgres;
 
 /// A folder of the repository.
@@ -16,9 +16,14 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path)
 }
 
-/// A contract guest, as it was built by `make guests`.
+/// A contract guest in Rust, as it was built by `make guests`.
 pub(crate) fn artifact(guest: &str) -> Artifact {
-    let project = Project::open(&repository(&format!("components/contract/{guest}/rust"))).unwrap();
+    artifact_in(&format!("{guest}/rust"))
+}
+
+/// A contract guest by its folder.
+pub(crate) fn artifact_in(guest: &str) -> Artifact {
+    let project = Project::open(&repository(&format!("components/contract/{guest}"))).unwrap();
     project.artifact().unwrap_or_else(|error| panic!("{error}; or all of them with `make guests`"))
 }
 
@@ -29,6 +34,16 @@ pub(crate) fn builder() -> HostBuilder {
 
 pub(crate) async fn serve(host: &Host, artifact: Artifact) -> Arc<Release> {
     deploy(host, artifact).await.unwrap_or_else(|error| panic!("{}", wharf_host::chain(&error))).release
+}
+
+/// A contract guest with another manifest: its name, limits and grants stay, `text` is added or replaces its routes.
+pub(crate) fn with_manifest(guest: &str, text: &str) -> Artifact {
+    let artifact = artifact_in(guest);
+    let name = &artifact.manifest.name;
+    let mut manifest = Manifest::parse(&format!("name = \"{name}\"\n{text}")).unwrap();
+    manifest.limits = artifact.manifest.limits.clone();
+    manifest.grants = artifact.manifest.grants.clone();
+    Artifact { manifest, ..artifact }
 }
 
 /// A host that serves one contract guest.

@@ -28,7 +28,7 @@ fn json_holds_the_same() {
     let hello = guest("bench/hello-typed", "hello-typed");
     let output = wharf(Path::new("/")).args(["check", "--json"]).arg(&hello).output().unwrap();
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(value["answers_http"], true);
+    assert_eq!(value["handler"], "http-handler");
     assert_eq!(value["bytes"], hello.metadata().unwrap().len());
 }
 

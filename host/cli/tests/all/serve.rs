@@ -1,6 +1,8 @@
 //! `wharf serve`: both examples over a real socket and a real PostgreSQL, and what keeps it from starting.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use crate::support::{Server, folder, guest, repository, wharf, words};
@@ -58,7 +60,40 @@ fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let error = refused(&["bench/hello-typed", "--listen", &address]);
-    assert!(error.contains(&format!("failed to listen on {address}")) && error.contains("in use"), "{error}");
+    assert!(
+        error.contains(&format!("failed to listen on http://{address}")) && error.contains("in use"),
+        "{error}"
+    );
+}
+
+#[test]
+fn several_endpoints_are_served_and_named() {
+    let hello = guest("bench/hello-typed", "hello-typed");
+    let root = folder();
+    let socket = root.path().join("wharf.sock");
+    let mut command = wharf(&repository());
+    command.arg("serve").arg(hello).args(["--listen", "127.0.0.1:0", "--cores", "1"]);
+    command.arg("--listen").arg(format!("unix:{}", socket.display()));
+    let mut server = Server::start(command, Duration::from_secs(60));
+    server.expect(&format!("listening on unix:{}", socket.display()));
+    assert_eq!(server.get("/any/path").0, 200);
+    let mut stream = UnixStream::connect(&socket).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 200 ") && said.ends_with("Hello, World!"), "{said}");
+    assert_eq!(server.end(), Some(0));
+    assert!(!socket.exists());
+}
+
+#[test]
+fn tls_without_its_files_is_refused() {
+    guest("bench/hello-typed", "hello-typed");
+    let https = ["bench/hello-typed", "--listen", "https://127.0.0.1:0"];
+    assert!(refused(&https).contains("needs a certificate"));
+    let missing = ["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.key"];
+    assert!(refused(&[&https[..], &missing].concat()).contains("failed to read `/nowhere.pem`"));
+    assert!(refused(&[&https[..], &missing[..2]].concat()).contains("come in pairs: there are 1 and 0"));
 }
 
 #[test]

@@ -1,12 +1,16 @@
-//! A stream whose writes may not stand still: a client that reads nothing lets go of its guest.
+//! A stream whose writes may not stand still: a client that reads nothing lets go of its guest. It tells the
+//! connection's pulse what it reads and what it cannot write.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::pulse::Pulse;
 
 /// Fails a write that made no progress for `patience`.
 pub(super) struct Stalling<S> {
@@ -14,11 +18,12 @@ pub(super) struct Stalling<S> {
     patience: Duration,
     /// Set while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
+    pulse: Arc<Pulse>,
 }
 
 impl<S: AsyncWrite + Unpin> Stalling<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, deadline: None }
+    pub(super) fn new(stream: S, patience: Duration, pulse: Arc<Pulse>) -> Self {
+        Self { stream, patience, deadline: None, pulse }
     }
 
     fn watch<T>(
@@ -27,13 +32,16 @@ impl<S: AsyncWrite + Unpin> Stalling<S> {
         write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if let Poll::Ready(done) = write(Pin::new(&mut self.stream), context) {
-            self.deadline = None;
+            if self.deadline.take().is_some() {
+                self.pulse.writes(false);
+            }
             return Poll::Ready(done);
         }
-        let patience = self.patience;
-        let deadline = self
-            .deadline
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
+        let (patience, pulse) = (self.patience, &self.pulse);
+        let deadline = self.deadline.get_or_insert_with(|| {
+            pulse.writes(true);
+            Box::pin(tokio::time::sleep_until(Instant::now() + patience))
+        });
         ready!(deadline.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
     }
@@ -45,7 +53,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            self.pulse.heard();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -81,13 +94,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Stalling, io};
+    use super::{Arc, Duration, Pulse, Stalling, io};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn a_write_waits_for_a_slow_reader_but_not_for_one_that_stopped() {
         let (near, mut far) = tokio::io::duplex(4);
-        let mut near = Stalling::new(near, Duration::from_millis(100));
+        let mut near = Stalling::new(near, Duration::from_millis(100), Arc::new(Pulse::default()));
         let reads = async {
             for _ in 0..4 {
                 tokio::time::sleep(Duration::from_millis(40)).await;

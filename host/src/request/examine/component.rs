@@ -32,7 +32,13 @@ pub(super) async fn ask(
     let meter = store.data().cpu.clone();
     let called =
         tokio::time::timeout_at(deadline.into(), meter.measure(call(guard, &mut store, head, arrival)));
-    let verdict = called.await.unwrap_or(Err(Failure::Deadline))?;
+    let (instance, verdict) = called.await.unwrap_or(Err(Failure::Deadline))?;
+    let passed = passed(&mut store, verdict)?;
+    instantiate::leave(store, instance);
+    Ok(passed)
+}
+
+fn passed(store: &mut Store<RequestState>, verdict: Verdict) -> Result<Pass, Failure> {
     match verdict {
         Verdict::Allow(annotations) => Ok(Pass::As(annotations)),
         Verdict::Answer(answer) => {
@@ -54,8 +60,8 @@ async fn call(
     store: &mut Store<RequestState>,
     head: &Head,
     arrival: &Arrival,
-) -> Result<Verdict, Failure> {
-    let instance = match guard.instances.instantiate_async(&mut *store).await {
+) -> Result<(Instance, Verdict), Failure> {
+    let instance = match instantiate::instance(guard, store).await {
         Ok(instance) => instance,
         Err(error) => return Err(fault(store, error)),
     };
@@ -69,7 +75,7 @@ async fn call(
     let deadline = store.data().deadline();
     let request = RequestRef::new(head, &fields, arrival, deadline);
     match check.call_async(&mut *store, (request,)).await {
-        Ok((verdict,)) => Ok(verdict),
+        Ok((verdict,)) => Ok((instance, verdict)),
         Err(error) => Err(fault(store, error)),
     }
 }

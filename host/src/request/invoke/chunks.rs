@@ -14,7 +14,7 @@ use crate::bindings::exports::wharf::platform::http_handler::Guest;
 use crate::body::{Body, BodyError};
 use crate::error::chain;
 use crate::release::{Release, TypedHandler};
-use crate::request::{Failure, RequestState, respond};
+use crate::request::{Failure, RequestState, instantiate, respond};
 
 use super::fault;
 
@@ -34,6 +34,7 @@ enum Broken {
 struct Pull {
     release: Arc<Release>,
     store: Store<RequestState>,
+    instance: Instance,
     guest: Guest,
     chunks: ResourceAny,
 }
@@ -43,17 +44,23 @@ pub(super) fn body(
     release: &Arc<Release>,
     typed: &TypedHandler,
     mut store: Store<RequestState>,
-    instance: &Instance,
+    instance: Instance,
     chunks: ResourceAny,
 ) -> Result<Body, Failure> {
-    let guest = typed.indices.load(&mut store, instance).map_err(Failure::Host)?;
-    let pull = Pull { release: release.clone(), store, guest, chunks };
+    let guest = typed.indices.load(&mut store, &instance).map_err(Failure::Host)?;
+    let pull = Pull { release: release.clone(), store, instance, guest, chunks };
     let frames = stream::unfold(Some(pull), |pull| async move {
         let mut pull = pull?;
         match pull.next().await {
             Ok(Some(frame)) if frame.is_data() => Some((Ok(frame), Some(pull))),
-            Ok(Some(trailers)) => Some((Ok(trailers), None)),
-            Ok(None) => None,
+            Ok(Some(trailers)) => {
+                pull.end().await;
+                Some((Ok(trailers), None))
+            }
+            Ok(None) => {
+                pull.end().await;
+                None
+            }
             Err(broken) => {
                 let (service, request) = (pull.release.service(), pull.store.data().id());
                 tracing::warn!(service, %request, error = %broken, "response broken off");
@@ -97,6 +104,15 @@ impl Pull {
                 Err(_) => Err(Broken::Trailers),
             },
             Err(error) => Err(self.fault(error)),
+        }
+    }
+
+    /// The stream was taken whole: the instance may answer another request.
+    async fn end(mut self) {
+        if self.release.manifest.reuse.is_some()
+            && self.chunks.resource_drop_async(&mut self.store).await.is_ok()
+        {
+            instantiate::leave(self.store, self.instance);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::release::{Release, TypedHandler};
 use crate::request::dispatch::Head;
 use crate::request::gather::RequestBody;
+use crate::request::instantiate;
 use crate::request::respond::{self, Reply};
 use crate::request::{Arrival, Failure, RequestState};
 
@@ -39,13 +40,17 @@ pub(super) async fn invoke(
     };
     let (status, headers) = respond::check(reply.status, reply.headers)?;
     let body = match reply.body {
-        ReplyBody::Bytes(bytes) => Body::from(bytes::Bytes::from(bytes)),
+        ReplyBody::Bytes(bytes) => {
+            instantiate::leave(store, instance);
+            Body::from(bytes::Bytes::from(bytes))
+        }
         ReplyBody::Reader(reader) => {
             let reader =
                 store.data_mut().table.delete(reader).map_err(|error| Failure::Host(error.into()))?;
+            instantiate::leave(store, instance);
             Body::stream(reader.into_body())
         }
-        ReplyBody::Streamed(resource) => chunks::body(release, typed, store, &instance, resource)?,
+        ReplyBody::Streamed(resource) => chunks::body(release, typed, store, instance, resource)?,
     };
     Ok(Reply { status, headers, body })
 }
@@ -58,7 +63,7 @@ async fn call(
     body: RequestBody,
     arrival: &Arrival,
 ) -> Result<(Instance, GuestReply), Failure> {
-    let instance = match release.instances.instantiate_async(&mut *store).await {
+    let instance = match instantiate::instance(release, store).await {
         Ok(instance) => instance,
         Err(error) => return Err(fault(store, error)),
     };

@@ -9,6 +9,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use wasmtime::Store;
+use wasmtime::component::Instance;
 use wasmtime_wasi_http::handler::{Prepared, Proxy};
 use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 use wasmtime_wasi_http::p2::bindings::http::types as wasi02;
@@ -19,7 +20,7 @@ use crate::release::{Handler, Release};
 use crate::request::dispatch::Head;
 use crate::request::gather::RequestBody;
 use crate::request::respond::Reply;
-use crate::request::{Arrival, Failure, RequestState};
+use crate::request::{Arrival, Failure, RequestState, instantiate};
 
 use super::driven::{self, Answer, Guest};
 use super::fault;
@@ -56,7 +57,7 @@ async fn run_02(
     answer: oneshot::Sender<Answer>,
 ) -> Result<(), Failure> {
     let called = async {
-        let instance = release.instances.instantiate_async(&mut store).await?;
+        let instance = instantiate::instance(&release, &mut store).await?;
         let proxy = indices.load(&mut store, &instance)?;
         let scheme = match request.uri().scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => wasi02::Scheme::Https,
@@ -68,10 +69,13 @@ async fn run_02(
             // Nobody waits any more when the deadline has passed.
             let _late = answer.send(response.map_err(wasmtime::Error::from));
         })?;
-        proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+        proxy.wasi_http_incoming_handler().call_handle(&mut store, request, out).await?;
+        Ok(instance)
     };
-    let called = called.await;
-    called.map_err(|error| fault(&store, error))
+    let called: wasmtime::Result<Instance> = called.await;
+    let instance = called.map_err(|error| fault(&store, error))?;
+    instantiate::leave(store, instance);
+    Ok(())
 }
 
 async fn run_03(
@@ -82,7 +86,7 @@ async fn run_03(
     answer: oneshot::Sender<Answer>,
 ) -> Result<(), Failure> {
     let called = async {
-        let instance = release.instances.instantiate_async(&mut store).await?;
+        let instance = instantiate::instance(&release, &mut store).await?;
         let service = Proxy::P3(indices.load(&mut store, &instance)?);
         let ran = store.run_concurrent(async |accessor| {
             let view = <RequestState as WasiHttpView>::http;
@@ -95,10 +99,13 @@ async fn run_03(
             std::future::poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
             Ok(())
         });
-        ran.await?
+        let ran: wasmtime::Result<()> = ran.await?;
+        ran.map(|()| instance)
     };
-    let called: wasmtime::Result<()> = called.await;
-    called.map_err(|error| fault(&store, error))
+    let called: wasmtime::Result<Instance> = called.await;
+    let instance = called.map_err(|error| fault(&store, error))?;
+    instantiate::leave(store, instance);
+    Ok(())
 }
 
 /// Fields by which guests of WASI learn what our own contract has a place for. A client's are taken out.

@@ -2,24 +2,25 @@
 
 #![expect(unreachable_pub, reason = "the generated bindings re-export the resources of this file")]
 
-use std::time::Duration;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::Frame;
-use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use crate::bindings::wharf::platform::http_types::{self, Error, Headers, HostBodyReader};
 use crate::body::BodyError;
 use crate::capability::Capability;
 use crate::manifest::ByteSize;
+use crate::outbound::{OutboundBody, Silent};
 use crate::request::RequestState;
+use crate::request::gather::{BodyPace, Progress, TooSlow};
 
 /// Most bytes of one `read`: `wit/http-types.wit`.
 const LARGEST_READ: u32 = 1 << 20;
-/// How long a client may leave a reader waiting for the next bytes.
-const IDLE: Duration = Duration::from_secs(10);
 
 pub(super) struct HttpTypes;
 
@@ -36,6 +37,7 @@ impl Capability for HttpTypes {
 /// A body on its way in.
 pub struct BodyReader {
     body: UnsyncBoxBody<Bytes, BodyError>,
+    progress: Progress,
     /// What arrived and was not asked for yet.
     buffered: Bytes,
     trailers: Option<HeaderMap>,
@@ -53,10 +55,11 @@ impl std::fmt::Debug for BodyReader {
 }
 
 impl BodyReader {
-    /// Reads `body`, of which at most `limit` bytes may come.
-    pub(crate) fn new(body: UnsyncBoxBody<Bytes, BodyError>, limit: ByteSize) -> Self {
+    /// Reads `body`, of which at most `limit` bytes may come, and no slower than `pace`.
+    pub(crate) fn new(body: UnsyncBoxBody<Bytes, BodyError>, limit: ByteSize, pace: BodyPace) -> Self {
         Self {
             body,
+            progress: Progress::new(pace),
             buffered: Bytes::new(),
             trailers: None,
             ended: false,
@@ -64,6 +67,17 @@ impl BodyReader {
             left: limit.as_u64(),
             limit,
         }
+    }
+
+    /// Reads the body of a response: of any length, and with a patience of its own.
+    pub(crate) fn of_response(body: OutboundBody) -> Self {
+        Self::new(body, ByteSize::bytes(u64::MAX), BodyPace::ANY)
+    }
+
+    /// How many bytes will come, when it is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        let rest = if self.ended { 0 } else { self.body.size_hint().exact()? };
+        rest.checked_add(self.buffered.len() as u64)
     }
 
     /// Cancel safe: bytes that arrived stay for the next read.
@@ -82,12 +96,13 @@ impl BodyReader {
     }
 
     async fn receive(&mut self) -> Result<(), Error> {
-        match tokio::time::timeout(IDLE, self.body.frame()).await {
-            Err(_) => Err(Error::Timeout),
+        match self.progress.frame(Pin::new(&mut self.body)).await {
+            Err(TooSlow) => Err(Error::Timeout),
             Ok(None) => {
                 self.ended = true;
                 Ok(())
             }
+            Ok(Some(Err(error))) if error.is::<Silent>() => Err(Error::Timeout),
             Ok(Some(Err(error))) => Err(Error::ConnectionLost(error.to_string())),
             Ok(Some(Ok(frame))) => self.take(frame),
         }
@@ -113,7 +128,7 @@ impl BodyReader {
     }
 
     /// What is left of the body, for a reply that hands it on.
-    pub(crate) fn into_body(self) -> impl http_body::Body<Data = Bytes, Error = BodyError> + Send {
+    pub(crate) fn into_body(self) -> impl Body<Data = Bytes, Error = BodyError> + Send {
         let stream = futures_util::stream::try_unfold(Some(self), |reader| async move {
             let Some(mut reader) = reader else { return Ok(None) };
             let bytes =
@@ -124,6 +139,43 @@ impl BodyReader {
             Ok(reader.trailers.take().map(|trailers| (Frame::trailers(trailers), None)))
         });
         http_body_util::StreamBody::new(stream)
+    }
+
+    /// The same, which tells its length where it is known.
+    pub(crate) fn into_sized_body(self) -> impl Body<Data = Bytes, Error = BodyError> + Send {
+        let length = self.length();
+        Counted { body: Box::pin(self.into_body()), length }
+    }
+}
+
+/// A body of which it is known how much is left.
+struct Counted<B> {
+    body: Pin<Box<B>>,
+    length: Option<u64>,
+}
+
+impl<B: Body<Data = Bytes>> Body for Counted<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let polled = self.body.as_mut().poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let taken = frame.data_ref().map_or(0, |data| data.len() as u64);
+            self.length = self.length.map(|length| length.saturating_sub(taken));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

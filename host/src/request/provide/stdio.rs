@@ -18,10 +18,32 @@ use super::log::{Budget, Source};
 /// What one line may have; longer ones are broken there.
 const LONGEST_LINE: usize = 8 << 10;
 
-/// The WASI of one request: nothing is granted, and what is written is logged.
-pub(crate) fn context(source: &Source) -> Box<WasiCtx> {
-    let stream = |level| Stream(Arc::new(Mutex::new(Lines::new(source.clone(), level))));
-    Box::new(WasiCtx::builder().stdout(stream(Level::Info)).stderr(stream(Level::Warn)).build())
+/// Where the two streams of a guest go.
+pub(crate) struct Printed {
+    output: Stream,
+    errors: Stream,
+}
+
+impl Printed {
+    pub(crate) fn new(source: &Source) -> Self {
+        let stream = |level| Stream(Arc::new(Mutex::new(Lines::new(source.clone(), level))));
+        Self { output: stream(Level::Info), errors: stream(Level::Warn) }
+    }
+
+    /// A WASI where nothing is granted, and what is written is logged.
+    pub(crate) fn context(&self) -> Box<WasiCtx> {
+        Box::new(WasiCtx::builder().stdout(self.output.clone()).stderr(self.errors.clone()).build())
+    }
+
+    /// What comes from now on is another request's.
+    pub(crate) fn belong_to(&self, source: &Source) {
+        for stream in [&self.output, &self.errors] {
+            let mut lines = stream.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.flush();
+            lines.source = source.clone();
+            lines.budget = Budget::default();
+        }
+    }
 }
 
 /// One of the two streams; all handles to it share its half-written line.

@@ -3,12 +3,18 @@
 mod abuse;
 mod replies;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use wharf_guest::{Request, Response};
+
+/// Requests that this instance has answered.
+static COUNT: AtomicU32 = AtomicU32::new(0);
 
 #[wharf_guest::service]
 fn handle(request: Request) -> Response {
     match request.path() {
         "/fine" => Response::text("fine"),
+        "/count" => Response::text(COUNT.fetch_add(1, Ordering::Relaxed).to_string()),
         "/loop" => abuse::spin_for_ever(),
         "/spin" => abuse::spin(number(&request, "ms", 50)),
         "/trap" => abuse::trap(),

@@ -1,0 +1,296 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{Method, Request, Response, StatusCode, header};
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use wharf_host::{Body, Host, Manifest, Peer};
+
+use crate::support::{builder, get, read, serve, with_manifest};
+
+/// The guest `http` behind guards; `text` describes them.
+async fn guarded(text: &str) -> Host {
+    let host = builder().build().unwrap();
+    serve(&host, with_manifest("http/rust", text)).await;
+    host
+}
+
+async fn ask(host: &Host, path: &str, fields: &[(&str, &str)]) -> Response<Body> {
+    let mut request = Request::get(path);
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    host.handle(request.body(String::new()).unwrap()).await
+}
+
+async fn annotations(response: Response<Body>) -> Value {
+    assert_eq!(response.status(), StatusCode::OK);
+    let answer: Value = serde_json::from_str(&read(response).await.text).unwrap();
+    answer["annotations"].clone()
+}
+
+/// A guard that knows one key, of the holder `a`.
+fn api_key(secret: &str) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(secret.as_bytes());
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("[guards.partner.api-key]\nkeys = {{ a = \"sha256:{digits}\" }}\n")
+}
+
+#[tokio::test]
+async fn a_key_passes_under_the_name_of_its_holder() {
+    let routes = "[[routes]]\npath = \"/{*rest}\"\nguards = [\"partner\"]\n";
+    let host = guarded(&format!("{routes}{}", api_key("secret-a"))).await;
+    for fields in [&[][..], &[("x-api-key", "")], &[("x-api-key", "secret-b")], &[("x-api-key", "secret-a ")]]
+    {
+        let refused = ask(&host, "/echo", fields).await;
+        assert_eq!(refused.headers()[header::WWW_AUTHENTICATE], "ApiKey header=\"x-api-key\"");
+        assert_eq!(read(refused).await.code, "unauthorized", "{fields:?}");
+    }
+    let passed = ask(&host, "/echo", &[("x-api-key", "secret-a")]).await;
+    assert_eq!(annotations(passed).await, json!([["api-key", "a"]]));
+}
+
+struct Issuer {
+    key: EncodingKey,
+    jwks: String,
+}
+
+impl Issuer {
+    fn new() -> Self {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let key = EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).unwrap();
+        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
+        jwk.common.key_id = Some("1".to_owned());
+        Self { key, jwks: serde_json::to_string(&JwkSet { keys: vec![jwk] }).unwrap() }
+    }
+
+    fn token(&self, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some("1".to_owned());
+        jsonwebtoken::encode(&header, claims, &self.key).unwrap()
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[tokio::test]
+async fn a_token_passes_when_everything_about_it_is_right() {
+    let issuer = Issuer::new();
+    let text = r#"
+        [[routes]]
+        path = "/{*rest}"
+        guards = ["users"]
+        [guards.users.jwt]
+        jwks = "keys.json"
+        issuer = "https://issuer.example"
+        audience = "shop"
+        annotate = { user = "sub", roles = "roles" }
+    "#;
+    let mut artifact = with_manifest("http/rust", text);
+    artifact.files.insert("keys.json".to_owned(), issuer.jwks.clone().into());
+    let host = builder().build().unwrap();
+    serve(&host, artifact).await;
+
+    let good = json!({
+        "sub": "7", "iss": "https://issuer.example", "aud": ["shop", "other"], "exp": now() + 60,
+        "roles": ["a", "b"],
+    });
+    let bearer = |token: &str| format!("Bearer {token}");
+    let passed = ask(&host, "/echo", &[("authorization", &bearer(&issuer.token(&good)))]).await;
+    assert_eq!(annotations(passed).await, json!([["roles", "a b"], ["user", "7"]]));
+
+    let mut bad = vec![
+        "Basic eDp5".to_owned(),
+        bearer(""),
+        bearer("a.b.c"),
+        bearer(&Issuer::new().token(&good)),
+        // The same claims, unsigned, or signed with what everybody knows.
+        bearer(&unsigned(&issuer.token(&good))),
+        bearer(
+            &jsonwebtoken::encode(
+                &Header::new(Algorithm::HS256),
+                &good,
+                &EncodingKey::from_secret(issuer.jwks.as_bytes()),
+            )
+            .unwrap(),
+        ),
+    ];
+    let late = [
+        ("exp", json!(now() - 600)),
+        ("exp", Value::Null),
+        ("nbf", json!(now() + 600)),
+        ("iss", json!("https://other.example")),
+        ("aud", json!("other")),
+        ("aud", Value::Null),
+    ];
+    for (claim, value) in late {
+        let mut claims = good.clone();
+        claims[claim] = value;
+        if claims[claim].is_null() {
+            claims.as_object_mut().unwrap().remove(claim);
+        }
+        bad.push(bearer(&issuer.token(&claims)));
+    }
+    for field in &bad {
+        let refused = ask(&host, "/echo", &[("authorization", field)]).await;
+        assert!(refused.headers()[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Bearer"));
+        assert_eq!(read(refused).await.code, "unauthorized", "{field}");
+    }
+    let good = bearer(&issuer.token(&good));
+    let twice = [("authorization", good.as_str()), ("authorization", good.as_str())];
+    assert_eq!(ask(&host, "/echo", &twice).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&host, "/echo", &[]).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// A token with its header replaced by `{"alg":"none"}` and without its signature.
+fn unsigned(token: &str) -> String {
+    let claims = token.split('.').nth(1).unwrap();
+    format!("eyJhbGciOiJub25lIn0.{claims}.")
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_call_where_they_may() {
+    let cors = r#"
+        [[routes]]
+        path = "/text"
+        methods = ["GET"]
+        guards = ["web", "partner"]
+        [guards.web.cors]
+        origins = ["https://app.example.com"]
+        headers = ["x-api-key"]
+        methods = ["GET"]
+    "#;
+    let host = guarded(&format!("{cors}{}", api_key("secret-a"))).await;
+    let preflight = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("/text")
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "GET")
+        .body(String::new());
+    let answer = host.handle(preflight.unwrap()).await;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example.com");
+    assert_eq!(answer.headers()["access-control-allow-headers"], "x-api-key");
+
+    // A page can read why it was refused.
+    let refused = ask(&host, "/text", &[("origin", "https://app.example.com")]).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.headers()["access-control-allow-origin"], "https://app.example.com");
+    let other = ask(&host, "/text", &[("origin", "https://evil.example.com")]).await;
+    assert!(!other.headers().contains_key("access-control-allow-origin"));
+    let other = Request::builder().method(Method::OPTIONS).uri("/text").body(String::new()).unwrap();
+    assert_eq!(host.handle(other).await.status(), StatusCode::METHOD_NOT_ALLOWED, "no preflight");
+}
+
+#[tokio::test]
+async fn a_rate_holds_for_each_key_apart() {
+    let rate = |key: &str| {
+        format!(
+            "[[routes]]\npath = \"/{{*rest}}\"\nguards = [\"calm\"]\n\
+             [guards.calm.rate]\nrequests = 2\nper = \"10m\"\nkey = \"{key}\"\n"
+        )
+    };
+    let host = guarded(&rate("header:x-user")).await;
+    for (user, status) in [("a", 200), ("a", 200), ("a", 429), ("b", 200), ("a", 429)] {
+        let answer = ask(&host, "/text", &[("x-user", user)]).await;
+        assert_eq!(answer.status(), status, "{user}");
+        if status == 429 {
+            let wait: u64 = answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+            assert!((200..=300).contains(&wait), "one passes every five minutes, not in {wait} s");
+            assert_eq!(read(answer).await.code, "rate-limit");
+        }
+    }
+
+    let host = guarded(&rate("address")).await;
+    let from = async |address: &str| {
+        let mut peer = Peer::default();
+        peer.address = address.parse().unwrap();
+        host.handle_from(Request::get("/text").body(String::new()).unwrap(), peer).await.status()
+    };
+    for address in ["[2001:db8::1]:1", "[2001:db8::2]:2"] {
+        assert_eq!(from(address).await, StatusCode::OK);
+    }
+    assert_eq!(from("[2001:db8::3]:3").await, StatusCode::TOO_MANY_REQUESTS, "one network is one client");
+    assert_eq!(from("[2001:db8:0:1::1]:1").await, StatusCode::OK);
+    assert_eq!(from("192.0.2.1:1").await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_route_takes_smaller_bodies_than_its_service() {
+    let text = "[[routes]]\npath = \"/body/echo\"\nguards = [\"small\"]\n[guards.small]\nbody = \"8B\"\n";
+    let host = guarded(text).await;
+    let send = async |body: &str| {
+        let request = Request::post("/body/echo").body(body.to_owned()).unwrap();
+        read(host.handle(request).await).await
+    };
+    assert_eq!(send("12345678").await.text, "12345678");
+    assert_eq!(send("123456789").await.code, "body-too-large");
+}
+
+#[tokio::test]
+async fn guards_are_asked_in_their_order() {
+    let text = r#"
+        [[routes]]
+        path = "/{*rest}"
+        guards = ["partner", "calm"]
+        [guards.calm.rate]
+        requests = 1
+        per = "10m"
+        key = "annotation:api-key"
+    "#;
+    let host = guarded(&format!("{text}{}", api_key("secret-a"))).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&host, "/echo", &[]).await.status(), StatusCode::UNAUTHORIZED, "not counted");
+    }
+    let key = [("x-api-key", "secret-a")];
+    assert_eq!(ask(&host, "/echo", &key).await.status(), StatusCode::OK);
+    assert_eq!(ask(&host, "/echo", &key).await.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn guests_of_wasi_get_annotations_as_fields_that_no_client_can_set() {
+    for guest in ["wasi-http/rust-02", "wasi-http/rust-03"] {
+        let text =
+            format!("[[routes]]\npath = \"/{{*rest}}\"\nguards = [\"partner\"]\n{}", api_key("secret-a"));
+        let host = builder().build().unwrap();
+        serve(&host, with_manifest(guest, &text)).await;
+        let fields = [("x-api-key", "secret-a"), ("x-wharf-api-key", "forged"), ("x-wharf-role", "admin")];
+        let echo: Value = serde_json::from_str(&read(ask(&host, "/echo", &fields).await).await.text).unwrap();
+        assert_eq!(echo["headers"]["x-wharf-api-key"], "a");
+        assert_eq!(echo["headers"].get("x-wharf-role"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_cannot_work_is_refused_before_it_serves() {
+    let host = builder().build().unwrap();
+    let route = "[[routes]]\npath = \"/{*rest}\"\nguards = [\"g\"]\n";
+    let refused = async |guard: &str, files: &[(&str, &str)]| {
+        let mut artifact = with_manifest("http/rust", &format!("{route}{guard}"));
+        for (name, text) in files {
+            artifact.files.insert((*name).to_owned(), (*text).to_owned().into());
+        }
+        match host.load(artifact).await {
+            Ok(_) => "loaded".to_owned(),
+            Err(error) => wharf_host::chain(&error),
+        }
+    };
+    let said = refused("[guards.g]\nservice = \"auth\"", &[]).await;
+    assert!(said.contains("guard `g` is service `auth`, which is not there: deploy it first"), "{said}");
+    let said = refused("[guards.g.jwt]\njwks = \"keys.json\"", &[]).await;
+    assert!(said.contains("the artifact has no file `keys.json`"), "{said}");
+    let said = refused("[guards.g.jwt]\njwks = \"keys.json\"", &[("keys.json", "{}")]).await;
+    assert!(said.contains("the keys are no JWKS"), "{said}");
+    let secret = r#"{"keys":[{"kty":"oct","k":"c2VjcmV0","alg":"HS256"}]}"#;
+    let said = refused("[guards.g.jwt]\njwks = \"keys.json\"", &[("keys.json", secret)]).await;
+    assert!(said.contains("no public key"), "{said}");
+    // A service that is no guard is none, either.
+    serve(&host, with_manifest("faults/rust", "[[routes]]\npath = \"/faults\"")).await;
+    let said = refused("[guards.g]\nservice = \"contract-faults\"", &[]).await;
+    assert!(said.contains("which exports no guard"), "{said}");
+    assert_eq!(get(&host, "/faults").await.status, StatusCode::NOT_FOUND, "the guest itself answers");
+    assert!(Manifest::parse("name = \"x\"\nguard = true").is_ok(), "a guard needs no routes");
+}

@@ -1,0 +1,122 @@
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt;
+use wharf_host::Host;
+
+use crate::support::{artifact, builder, get, host, post, read, serve, with_manifest};
+
+/// The guest `faults`, whose instances answer so many requests.
+async fn reusing(text: &str) -> Host {
+    let host = builder().build().unwrap();
+    serve(&host, with_manifest("faults/rust", &format!("{text}\n[[routes]]\npath = \"/{{*rest}}\"\n"))).await;
+    host
+}
+
+async fn counts(host: &Host, times: usize) -> Vec<String> {
+    let mut counts = Vec::new();
+    for _ in 0..times {
+        counts.push(get(host, "/count").await.text);
+    }
+    counts
+}
+
+#[tokio::test]
+async fn an_instance_answers_once_unless_its_service_says_otherwise() {
+    assert_eq!(counts(&host("faults").await, 3).await, ["0", "0", "0"]);
+    let host = reusing("reuse = { requests = 3 }").await;
+    assert_eq!(counts(&host, 7).await, ["0", "1", "2", "0", "1", "2", "0"]);
+}
+
+#[tokio::test]
+async fn an_instance_that_failed_answers_nobody_else() {
+    let host = reusing("reuse = { requests = 100 }").await;
+    assert_eq!(counts(&host, 2).await, ["0", "1"]);
+    assert_eq!(get(&host, "/trap").await.code, "guest-trap");
+    assert_eq!(counts(&host, 2).await, ["0", "1"]);
+    assert_eq!(get(&host, "/loop").await.code, "cpu-limit");
+    assert_eq!(counts(&host, 2).await, ["0", "1"]);
+}
+
+#[tokio::test]
+async fn an_instance_waits_only_so_long() {
+    let host = reusing("reuse = { requests = 100, idle = \"50ms\" }").await;
+    assert_eq!(counts(&host, 2).await, ["0", "1"]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(counts(&host, 2).await, ["0", "1"]);
+}
+
+#[tokio::test]
+async fn a_swap_leaves_no_instance_of_the_old_release() {
+    let host = reusing("reuse = { requests = 100 }").await;
+    assert_eq!(counts(&host, 2).await, ["0", "1"]);
+    let old = host.releases().remove(0);
+    let mut next =
+        with_manifest("faults/rust", "reuse = { requests = 100 }\n[[routes]]\npath = \"/{*rest}\"\n");
+    next.manifest.config.insert("version".to_owned(), "2".to_owned());
+    serve(&host, next).await;
+    assert_eq!(counts(&host, 2).await, ["0", "1"]);
+    let weak = std::sync::Arc::downgrade(&old);
+    drop(old);
+    assert!(weak.upgrade().is_none(), "an instance of the old release still waits");
+}
+
+#[tokio::test]
+async fn a_dropped_host_leaves_no_instance() {
+    let host = reusing("reuse = { requests = 100 }").await;
+    counts(&host, 2).await;
+    let weak = std::sync::Arc::downgrade(&host.releases().remove(0));
+    drop(host);
+    assert!(weak.upgrade().is_none(), "an instance outlived its host");
+}
+
+#[tokio::test]
+async fn limits_are_each_requests_own() {
+    let host = reusing("reuse = { requests = 100 }").await;
+    // Each takes most of the 100 ms that a request has.
+    for _ in 0..4 {
+        assert_eq!(get(&host, "/spin?ms=60").await.code, "");
+    }
+    assert_eq!(counts(&host, 1).await, ["0"], "counted only here");
+    assert_eq!(counts(&host, 1).await, ["1"], "and all of it in one instance");
+}
+
+#[tokio::test]
+async fn streams_and_handlers_of_wasi_are_reused_when_they_are_done() {
+    for guest in ["wasi-http/rust-02", "wasi-http/rust-03", "http/rust"] {
+        let text = "reuse = { requests = 10 }\n[[routes]]\npath = \"/{*rest}\"\n";
+        let host = builder().build().unwrap();
+        serve(&host, with_manifest(guest, text)).await;
+        for round in 0..25 {
+            let text = get(&host, "/stream?n=3&size=4").await.text;
+            assert_eq!(text, "aaaabbbbcccc", "{guest} in round {round}");
+            let request = Request::post("/body/echo").body(format!("round {round}")).unwrap();
+            if guest == "http/rust" {
+                assert_eq!(read(host.handle(request).await).await.text, format!("round {round}"));
+            }
+        }
+        // A client that leaves in the middle takes its instance along.
+        let request = Request::get("/stream?n=1000&size=1000").body(String::new()).unwrap();
+        let mut body = host.handle(request).await.into_body();
+        assert!(body.frame().await.is_some());
+        drop(body);
+        assert_eq!(get(&host, "/text").await.text, "Hello, World!");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_left_open_does_not_reach_the_next_request() {
+    let database = crate::support::Database::start().await;
+    let host = database.builder().build().unwrap();
+    let mut reused = artifact("pg-client");
+    let manifest =
+        wharf_host::Manifest::parse("name = \"x\"\nreuse = { requests = 100 }\n[[routes]]\npath = \"/\"\n");
+    reused.manifest.reuse = manifest.unwrap().reuse;
+    serve(&host, reused).await;
+    for _ in 0..3 {
+        let command = serde_json::json!({ "sql": "select 1" });
+        assert!(post(&host, "/query", command).await.get("error").is_none());
+    }
+    let open = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
+    assert_eq!(database.count(open).await, 0);
+}
