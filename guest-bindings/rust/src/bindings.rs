@@ -7,6 +7,8 @@
 #![allow(clippy::all, clippy::restriction, clippy::pedantic, reason = "generated")]
 
 #[doc(hidden)]
+pub mod guard;
+#[doc(hidden)]
 pub mod listener;
 #[doc(hidden)]
 pub mod watcher;

@@ -113,6 +113,12 @@ impl From<http_types::Body> for Body {
     }
 }
 
+impl From<BodyReader> for Body {
+    fn from(reader: BodyReader) -> Self {
+        Self::new(State::Reader(reader))
+    }
+}
+
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
         Self::new(State::Bytes(bytes))

@@ -1,6 +1,6 @@
 //! What the host knows about a request beyond HTTP, for axum handlers.
 
-use crate::{bindings::wharf::platform::http_types, request::find};
+use crate::{bindings::wharf::platform::http_types, head::find};
 use axum::extract::FromRequestParts;
 use http::{StatusCode, request::Parts};
 use std::sync::Arc;

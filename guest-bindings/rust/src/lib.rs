@@ -30,6 +30,9 @@
 //! }
 //! ```
 //!
+//! What runs before a handler is a [`guard`](macro@guard) (a check of its own, for several services) or a
+//! [`middleware`](macro@middleware) (composed around one handler, in whatever language that is).
+//!
 //! Background work is an `impl` of [`pg::Listener`], which the database wakes with NOTIFY, or of [`kv::Watcher`],
 //! which is called for changes of a bucket.
 //!
@@ -61,11 +64,14 @@ mod block_on;
 mod body;
 mod config;
 mod error;
+pub mod guard;
+mod head;
 pub mod http_client;
 #[cfg(feature = "axum")]
 mod info;
 pub mod kv;
 pub mod log;
+mod middleware;
 #[cfg(feature = "panic-log")]
 mod panic;
 pub mod pg;
@@ -85,17 +91,19 @@ pub use block_on::block_on;
 pub use body::Body;
 pub use config::Config;
 pub use error::{ColumnError, DbError, Error, ErrorKind, Result};
+pub use head::Head;
 pub use http_client::HttpClient;
 #[cfg(feature = "axum")]
 pub use info::RequestInfo;
 pub use kv::Kv;
+pub use middleware::Next;
 pub use pg::{FromRow, PgClient};
 pub use request::Request;
 pub use response::{IntoReply, Response};
 pub use stream::Pull;
 /// Makes a [`pg::Sql`] of a statement and its parameters: `sql!("select $1", id as i64)`.
 pub use wharf_guest_macros::sql;
-pub use wharf_guest_macros::{listener, service, watcher};
+pub use wharf_guest_macros::{guard, listener, middleware, service, watcher};
 
 #[cfg(feature = "axum")]
 pub use {axum, bytes, http};
@@ -108,11 +116,15 @@ struct Readme;
 
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bindings::guard::exports::wharf::platform::guard::{Guest as GuardGuest, Verdict};
     pub use crate::bindings::listener::exports::wharf::platform::pg_listener::Guest as ListenerGuest;
     pub use crate::bindings::watcher::exports::wharf::platform::kv_watcher::Guest as WatcherGuest;
+    pub use crate::guard::{check, check_async};
     pub use crate::kv::{on_change, on_watching};
+    pub use crate::middleware::{wrap, wrap_async};
     pub use crate::pg::{on_listening, on_notify};
     pub use crate::service::*;
+    pub use wit_bindgen;
 }
 
 /// Runs a router, or says which feature is missing.

@@ -1,112 +1,97 @@
-//! A request in the plain form: the contract's record with accessors, nothing copied.
+//! A request in the plain form: its [`Head`] and its body, nothing copied.
 
-use crate::{Body, bindings::wharf::platform::http_types};
+use crate::{Body, Head, bindings::wharf::platform::http_types, response::lower_case};
+use std::ops::Deref;
 
 /// One HTTP request, as `fn(Request) -> Response` gets it.
+///
+/// What is known before the body is read comes from its [`Head`]: `request.path()`, `request.header("accept")`.
 #[derive(Debug)]
 pub struct Request {
-    head: http_types::Request,
+    head: Head,
     body: Body,
 }
 
 impl Request {
-    pub(crate) fn new(head: http_types::Request, body: http_types::Body) -> Self {
-        Self { head, body: body.into() }
-    }
-
-    /// Upper case as sent, e.g. `"GET"`; any token may come.
+    /// A request without headers and body, from this machine to `http://localhost`: for tests of handlers, of
+    /// [middleware](crate::Next::calling), and of guards, because `&request` is a `&Head`, too.
+    ///
+    /// ```
+    /// # use wharf_guest::Request;
+    /// let request = Request::new("POST", "/users?page=2").with_header("accept", "text/html").with_body(b"a".to_vec());
+    /// assert_eq!((request.path(), request.query_param("page").as_deref()), ("/users", Some("2")));
+    /// ```
     #[must_use]
-    pub fn method(&self) -> &str {
-        &self.head.method
+    pub fn new(method: &str, target: &str) -> Self {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (target, None),
+        };
+        let head = http_types::Request {
+            method: method.to_owned(),
+            scheme: "http".to_owned(),
+            authority: "localhost".to_owned(),
+            path: path.to_owned(),
+            query,
+            path_params: Vec::new(),
+            headers: Vec::new(),
+            annotations: Vec::new(),
+            remote_addr: "127.0.0.1".to_owned(),
+            remote_port: 0,
+            request_id: "0".to_owned(),
+            received_at: 0,
+            deadline: u64::MAX,
+        };
+        Self::from_parts(head, Vec::new())
     }
 
-    /// `"http"` or `"https"`.
+    /// A request of the contract's own record and a body: the other way round than
+    /// [`into_parts`](Self::into_parts).
     #[must_use]
-    pub fn scheme(&self) -> &str {
-        &self.head.scheme
+    pub fn from_parts(head: http_types::Request, body: impl Into<Body>) -> Self {
+        Self { head: head.into(), body: body.into() }
     }
 
-    /// Host and, when not the default, port.
+    /// The same with this header field, instead of any other of its name: for the
+    /// [next handler](crate::Next).
     #[must_use]
-    pub fn authority(&self) -> &str {
-        &self.head.authority
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        let name = lower_case(name.into());
+        let headers = &mut self.head.raw_mut().headers;
+        headers.retain(|(other, _)| *other != name);
+        headers.push((name, value.into()));
+        self
     }
 
-    /// As sent: begins with `/`, percent-encoding untouched.
+    /// The same without the header fields of this name (lower case).
     #[must_use]
-    pub fn path(&self) -> &str {
-        &self.head.path
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.head.raw_mut().headers.retain(|(other, _)| other != name);
+        self
     }
 
-    /// As sent, without the `?`.
+    /// The same with this annotation, instead of any other of its name.
     #[must_use]
-    pub fn query(&self) -> Option<&str> {
-        self.head.query.as_deref()
+    pub fn annotate(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into();
+        let annotations = &mut self.head.raw_mut().annotations;
+        annotations.retain(|(other, _)| *other != name);
+        annotations.push((name, value.into()));
+        self
     }
 
-    /// The first query parameter of this name, decoded.
+    /// The same with another path, which begins with `/`.
     #[must_use]
-    pub fn query_param(&self, name: &str) -> Option<String> {
-        crate::query::find(self.query()?, name)
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.head.raw_mut().path = path.into();
+        self
     }
 
-    /// What the manifest's route pattern captured under this name, percent-decoded.
+    /// The same with another body.
     #[must_use]
-    pub fn path_param(&self, name: &str) -> Option<&str> {
-        find(&self.head.path_params, name)
-    }
-
-    /// The first field of this name (lower case), if its value is visible ASCII text or UTF-8.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        str::from_utf8(self.header_bytes(name)?).ok()
-    }
-
-    /// The first field of this name (lower case).
-    #[must_use]
-    pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.head.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
-    }
-
-    /// All fields in the order of the wire; names are lower case.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
-    }
-
-    /// What a guard of this route found out, e.g. `"user"`; a client cannot forge it.
-    #[must_use]
-    pub fn annotation(&self, name: &str) -> Option<&str> {
-        find(&self.head.annotations, name)
-    }
-
-    /// The client's IP address.
-    #[must_use]
-    pub fn remote_addr(&self) -> &str {
-        &self.head.remote_addr
-    }
-
-    /// The client's TCP port; 0 when a proxy did not report it.
-    #[must_use]
-    pub fn remote_port(&self) -> u16 {
-        self.head.remote_port
-    }
-
-    /// Unique to this request; also in the logs and in the response's `x-request-id`.
-    #[must_use]
-    pub fn request_id(&self) -> &str {
-        &self.head.request_id
-    }
-
-    /// When the head had arrived: Unix time in milliseconds.
-    #[must_use]
-    pub fn received_at(&self) -> u64 {
-        self.head.received_at
-    }
-
-    /// When the host gives up and answers 504: Unix time in milliseconds.
-    #[must_use]
-    pub fn deadline(&self) -> u64 {
-        self.head.deadline
+    pub fn with_body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self.without_header("content-length")
     }
 
     /// The body, to be read piece by piece.
@@ -135,59 +120,37 @@ impl Request {
     /// The contract's own record and the body.
     #[must_use]
     pub fn into_parts(self) -> (http_types::Request, Body) {
-        (self.head, self.body)
+        (self.head.into_raw(), self.body)
     }
 }
 
-pub(crate) fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+impl Deref for Request {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    pub(crate) fn head(method: &str, path: &str) -> http_types::Request {
-        http_types::Request {
-            method: method.into(),
-            scheme: "http".into(),
-            authority: "example.com".into(),
-            path: path.into(),
-            query: Some("a=1".into()),
-            path_params: vec![("id".into(), "7".into())],
-            headers: vec![
-                ("accept".into(), b"text/html".to_vec()),
-                ("x-many".into(), b"1".to_vec()),
-                ("x-many".into(), b"2".to_vec()),
-                ("x-latin".into(), vec![0xe9]),
-            ],
-            annotations: vec![("user".into(), "42".into())],
-            remote_addr: "192.0.2.1".into(),
-            remote_port: 4711,
-            request_id: "r-1".into(),
-            received_at: 1,
-            deadline: 10_001,
-        }
-    }
+    use crate::head::tests::head;
 
     fn request(body: &str) -> Request {
-        Request::new(head("POST", "/users/7"), http_types::Body::Bytes(body.into()))
+        Request::from_parts(head("POST", "/users/7"), http_types::Body::Bytes(body.into()))
     }
 
     #[test]
-    fn headers_are_found_by_name_and_repeated_ones_listed() {
-        let request = request("");
-        assert_eq!(request.header("x-many"), Some("1"));
-        assert_eq!(request.headers().filter(|(name, _)| *name == "x-many").count(), 2);
-        assert_eq!((request.header("x-latin"), request.header_bytes("x-latin")), (None, Some(&[0xe9][..])));
-        assert_eq!(request.header("x-none"), None);
-    }
-
-    #[test]
-    fn captures_and_annotations_are_found_by_name() {
-        let request = request("");
-        assert_eq!((request.path_param("id"), request.annotation("user")), (Some("7"), Some("42")));
-        assert_eq!((request.path_param("user"), request.annotation("id")), (None, None));
+    fn a_changed_request_keeps_the_rest() {
+        let request = request("")
+            .with_header("X-Many", "3")
+            .without_header("accept")
+            .annotate("user", "8")
+            .with_path("/");
+        assert_eq!(request.headers().filter(|(name, _)| *name == "x-many").count(), 1);
+        assert_eq!((request.header("x-many"), request.header("accept")), (Some("3"), None));
+        assert_eq!((request.annotation("user"), request.path(), request.method()), (Some("8"), "/", "POST"));
     }
 
     #[cfg(feature = "json")]

@@ -1,18 +1,15 @@
 //! A response in the plain form, and what may be returned in its place.
 
+mod body;
+
 use crate::{
     Body, Error,
-    bindings::exports::wharf::platform::http_handler::{self, Reply},
+    bindings::exports::wharf::platform::http_handler::Reply,
     bindings::wharf::platform::http_types,
     stream::{Pull, Stream},
 };
+use body::{Fallible, Infallible, MapPieces, ResponseBody};
 use std::fmt::Display;
-
-/// Bodies up to this are handed over in one call; the host limits what one call may carry (8 MiB by default).
-const WHOLE: usize = 4 << 20;
-
-/// Longer ones go in pieces of this size.
-const PIECE: usize = 1 << 20;
 
 /// What a plain handler answers.
 ///
@@ -25,13 +22,6 @@ pub struct Response {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: ResponseBody,
-}
-
-#[derive(Debug)]
-enum ResponseBody {
-    Bytes(Vec<u8>),
-    HandedOn(Body),
-    Stream(Stream),
 }
 
 impl Response {
@@ -149,6 +139,85 @@ impl Response {
         self
     }
 
+    /// The same without the header fields of this name (lower case).
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// What [`status`](Self::status) sets, or the next handler of a [middleware](macro@crate::middleware) answered.
+    #[must_use]
+    pub fn status_code(&self) -> u16 {
+        self.status
+    }
+
+    /// The first header field of this name (lower case), if its value is UTF-8.
+    #[must_use]
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(key, _)| key == name)?;
+        str::from_utf8(value).ok()
+    }
+
+    /// All header fields in their order; names are lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// The same with each piece of the body changed: a body that is whole stays whole and is one piece, any other is
+    /// pulled piece by piece, trailers included, and is never collected. `content-length` goes.
+    ///
+    /// ```
+    /// # use wharf_guest::Response;
+    /// let loud = Response::text("hello").map_pieces(|piece| piece.to_ascii_uppercase());
+    /// ```
+    #[must_use]
+    pub fn map_pieces(self, mut change: impl FnMut(Vec<u8>) -> Vec<u8> + 'static) -> Self {
+        let mut response = self.without_header("content-length");
+        match response.body {
+            ResponseBody::Bytes(bytes) => {
+                let bytes = if bytes.is_empty() { bytes } else { change(bytes) };
+                response.body = ResponseBody::Bytes(bytes);
+                response
+            }
+            _ => response.wrap_body(|inner| MapPieces { inner, change }),
+        }
+    }
+
+    /// The same with a body that `wrap` makes of the present one, which is pulled only as the new one asks for it.
+    /// `content-length` goes.
+    ///
+    /// ```
+    /// # use wharf_guest::{Pull, Response, bindings::wharf::platform::http_types::{Error, Headers}};
+    /// /// Counts what passes, and tells it in a trailer.
+    /// struct Count {
+    ///     inner: Box<dyn Pull>,
+    ///     bytes: usize,
+    /// }
+    ///
+    /// impl Pull for Count {
+    ///     fn pull(&mut self) -> Result<Option<Vec<u8>>, Error> {
+    ///         let piece = self.inner.pull()?;
+    ///         self.bytes += piece.as_ref().map_or(0, Vec::len);
+    ///         Ok(piece)
+    ///     }
+    ///
+    ///     fn trailers(&mut self) -> Option<Headers> {
+    ///         let mut trailers = self.inner.trailers().unwrap_or_default();
+    ///         trailers.push(("x-bytes".to_owned(), self.bytes.to_string().into()));
+    ///         Some(trailers)
+    ///     }
+    /// }
+    ///
+    /// let counted = Response::stream(["a", "b"]).wrap_body(|inner| Count { inner, bytes: 0 });
+    /// ```
+    #[must_use]
+    pub fn wrap_body<P: Pull + 'static>(self, wrap: impl FnOnce(Box<dyn Pull>) -> P) -> Self {
+        let mut response = self.without_header("content-length");
+        response.body = ResponseBody::Stream(Stream::new(wrap(response.body.into_pull())));
+        response
+    }
+
     fn typed(content_type: &str, text: String) -> Self {
         Self {
             status: 200,
@@ -158,71 +227,26 @@ impl Response {
     }
 
     pub(crate) fn into_raw(mut self) -> Reply {
-        let body = match self.body {
-            ResponseBody::Bytes(bytes) if bytes.len() > WHOLE => {
-                if !self.headers.iter().any(|(name, _)| name == "content-length") {
-                    self.headers.push(("content-length".to_owned(), bytes.len().to_string().into_bytes()));
-                }
-                http_handler::ReplyBody::Streamed(http_handler::Chunks::new(Stream::new(Pieces {
-                    bytes,
-                    next: 0,
-                })))
-            }
-            ResponseBody::Bytes(bytes) => http_handler::ReplyBody::Bytes(bytes),
-            ResponseBody::Stream(stream) => {
-                http_handler::ReplyBody::Streamed(http_handler::Chunks::new(stream))
-            }
-            ResponseBody::HandedOn(body) => match body.into_raw() {
-                http_types::Body::Bytes(bytes) => http_handler::ReplyBody::Bytes(bytes),
-                http_types::Body::Streamed(reader) => http_handler::ReplyBody::Reader(reader),
-            },
-        };
-        Reply { status: self.status, headers: self.headers, body }
+        if let Some(length) = self.body.length_to_declare()
+            && self.header_value("content-length").is_none()
+        {
+            self.headers.push(("content-length".to_owned(), length.to_string().into_bytes()));
+        }
+        Reply { status: self.status, headers: self.headers, body: self.body.into_raw() }
     }
-}
 
-fn lower_case(mut name: String) -> String {
-    name.make_ascii_lowercase();
-    name
-}
-
-/// A body that is there, but too large for one call.
-struct Pieces {
-    bytes: Vec<u8>,
-    next: usize,
-}
-
-impl Pull for Pieces {
-    fn pull(&mut self) -> Result<Option<Vec<u8>>, http_types::Error> {
-        let rest = self.bytes.get(self.next..).unwrap_or_default();
-        let piece = rest.get(..PIECE).unwrap_or(rest);
-        self.next += piece.len();
-        Ok(Some(piece).filter(|piece| !piece.is_empty()).map(<[u8]>::to_vec))
-    }
-}
-
-/// An iterator of pieces.
-#[derive(Debug)]
-struct Infallible<I>(I);
-
-impl<I: Iterator<Item: Into<Vec<u8>>>> Pull for Infallible<I> {
-    fn pull(&mut self) -> Result<Option<Vec<u8>>, http_types::Error> {
-        Ok(self.0.next().map(Into::into))
-    }
-}
-
-/// An iterator of pieces that can fail.
-#[derive(Debug)]
-struct Fallible<I>(I);
-
-impl<I: Iterator<Item = Result<T, E>>, T: Into<Vec<u8>>, E: Display> Pull for Fallible<I> {
-    fn pull(&mut self) -> Result<Option<Vec<u8>>, http_types::Error> {
-        match self.0.next() {
-            None => Ok(None),
-            Some(Ok(piece)) => Ok(Some(piece.into())),
-            Some(Err(error)) => Err(http_types::Error::Other(error.to_string())),
+    /// What a guard answers: the body is there, or a reader; what would be pulled is collected.
+    pub(crate) fn into_whole(self) -> http_types::Response {
+        match self.body.into_whole() {
+            Ok(body) => http_types::Response { status: self.status, headers: self.headers, body },
+            Err(error) => Error::from(error).into_reply().into_whole(),
         }
     }
+}
+
+pub(crate) fn lower_case(mut name: String) -> String {
+    name.make_ascii_lowercase();
+    name
 }
 
 /// What a plain handler may return.
@@ -284,16 +308,6 @@ mod tests {
     }
 
     #[test]
-    fn a_body_too_large_for_one_call_goes_in_pieces() {
-        let mut pieces = Pieces { bytes: vec![7; 2 * PIECE + 3], next: 0 };
-        let mut lengths = Vec::new();
-        while let Some(piece) = pieces.pull().unwrap() {
-            lengths.push(piece.len());
-        }
-        assert_eq!(lengths, [PIECE, PIECE, 3]);
-    }
-
-    #[test]
     fn an_error_becomes_its_status_and_a_safe_text() {
         let failed: Result<Response, Error> =
             Err(crate::bindings::wharf::platform::pg_client::Error::PoolExhausted.into());
@@ -308,5 +322,22 @@ mod tests {
         let map = std::collections::BTreeMap::from([(vec![1], 2)]);
         assert_eq!(Response::json(&map).status, 500);
         assert_eq!(Response::json(&[1, 2]).status, 200);
+    }
+
+    #[test]
+    fn a_whole_body_stays_whole_when_it_is_changed() {
+        let response = Response::text("abc").header("content-length", "3").map_pieces(|_| b"abcd".to_vec());
+        assert_eq!(response.header_value("content-length"), None);
+        assert!(matches!(response.body, ResponseBody::Bytes(bytes) if bytes == b"abcd"));
+        let nothing = Response::empty(204).map_pieces(|_| b"something".to_vec());
+        assert!(matches!(nothing.body, ResponseBody::Bytes(bytes) if bytes.is_empty()));
+    }
+
+    #[test]
+    fn a_guard_collects_what_would_be_pulled() {
+        let answer = Response::stream(["a", "b"]).status(403).into_whole();
+        assert!(matches!(answer.body, http_types::Body::Bytes(bytes) if bytes == b"ab"));
+        let broken = Response::try_stream([Ok("a"), Err("no more")]).into_whole();
+        assert_eq!(broken.status, 500);
     }
 }

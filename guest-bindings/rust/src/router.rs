@@ -204,7 +204,7 @@ impl Pull for Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::tests::head;
+    use crate::head::tests::head;
     use axum::{
         Json,
         extract::{Path, Query},

@@ -25,7 +25,7 @@ pub fn serve_plain<R: IntoReply>(
     body: Body,
 ) -> Reply {
     start();
-    handler(PlainRequest::new(head, body)).into_reply().into_raw()
+    handler(PlainRequest::from_parts(head, body)).into_reply().into_raw()
 }
 
 /// Runs a plain handler that is an `async fn`.

@@ -31,6 +31,27 @@ impl Stream {
     pub(crate) fn new(pull: impl Pull + 'static) -> Self {
         Self(RefCell::new(State::Running(Box::new(pull))))
     }
+
+    /// What makes the pieces, to be wrapped.
+    pub(crate) fn into_pull(self) -> Box<dyn Pull> {
+        match self.0.into_inner() {
+            State::Running(pull) => pull,
+            State::Ended(trailers) => Box::new(Ended(trailers)),
+        }
+    }
+}
+
+/// Nothing but trailers is left.
+struct Ended(Option<Headers>);
+
+impl Pull for Ended {
+    fn pull(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
+
+    fn trailers(&mut self) -> Option<Headers> {
+        self.0.take()
+    }
 }
 
 impl GuestChunks for Stream {

@@ -1,8 +1,11 @@
 //! The macros of `wharf-guest`; use them through that crate, which documents them with examples.
 
 mod from_row;
+mod guard;
 mod listener;
+mod middleware;
 mod service;
+mod shape;
 mod sql;
 mod watcher;
 
@@ -17,6 +20,26 @@ use syn::{DeriveInput, ItemFn, ItemImpl, parse_macro_input};
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     service::expand(&arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a function a guard: it judges requests before a route's handler runs, and never sees their body.
+///
+/// It takes a `&wharf_guest::Head` and returns a `wharf_guest::guard::Verdict`, or a `Result` of it whose error is a
+/// response. One crate has one guard; the module `wharf_guest::guard` has an example.
+#[proc_macro_attribute]
+pub fn guard(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    guard::expand(&arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a function a middleware: a handler around another handler, which is composed with it.
+///
+/// It takes a `wharf_guest::Request` and a `wharf_guest::Next` and returns a `wharf_guest::Response`, text, or a
+/// `Result` of these. One crate has one middleware and no service beside it; `wharf_guest::Next` has an example.
+#[proc_macro_attribute]
+pub fn middleware(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    middleware::expand(&arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Makes an `impl wharf_guest::pg::Listener` what this component does when the database notifies.

@@ -2,22 +2,18 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, ItemImpl, spanned::Spanned};
+use syn::ItemImpl;
+
+use crate::shape::OnImpl;
+
+const SHAPE: OnImpl = OnImpl {
+    name: "listener",
+    implements: ("pg", "Listener"),
+    instead: "channels are named in `wharf.toml`",
+};
 
 pub(crate) fn expand(arguments: &TokenStream, item: &ItemImpl) -> syn::Result<TokenStream> {
-    if !arguments.is_empty() {
-        return Err(Error::new(
-            arguments.span(),
-            "`#[listener]` takes no arguments: channels are named in `wharf.toml`",
-        ));
-    }
-    let is_listener = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "Listener");
-    if !item.trait_.as_ref().is_some_and(|(_, path, _)| is_listener(path)) {
-        return Err(Error::new(item.self_ty.span(), "`#[listener]` is for an `impl pg::Listener for ...`"));
-    }
-    if !item.generics.params.is_empty() {
-        return Err(Error::new(item.generics.span(), "a listener cannot be generic"));
-    }
+    SHAPE.check(arguments, item)?;
     let listener = &item.self_ty;
     Ok(quote! {
         #item
@@ -62,15 +58,5 @@ mod tests {
     fn an_implementation_is_exported() {
         let tokens = expanded(&TokenStream::new(), "impl pg::Listener for Orders {}");
         assert!(tokens.contains("on_notify :: < Orders >"), "{tokens}");
-    }
-
-    #[test]
-    fn what_is_no_listener_is_refused() {
-        let error = |item| expanded(&TokenStream::new(), item);
-        assert!(error("impl Orders {}").contains("is for an `impl"));
-        assert!(error("impl Display for Orders {}").contains("is for an `impl"));
-        assert!(error("impl<T> Listener for Orders<T> {}").contains("cannot be generic"));
-        let arguments = quote!("orders");
-        assert!(expanded(&arguments, "impl Listener for Orders {}").contains("`wharf.toml`"));
     }
 }

@@ -4,21 +4,33 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{Error, FnArg, ItemFn, ReturnType, Signature, Type, spanned::Spanned};
 
-const FORMS: &str =
-    "a service is `fn() -> axum::Router` or `fn(wharf_guest::Request) -> wharf_guest::Response`";
+use crate::shape::OnFn;
+
+const SHAPE: OnFn = OnFn {
+    name: "service",
+    forms: "a service is `fn() -> axum::Router` or `fn(wharf_guest::Request) -> wharf_guest::Response`",
+    parameters: 0..=1,
+    instead: "routes and grants are in `wharf.toml`",
+};
 
 pub(crate) fn expand(arguments: &TokenStream, function: &ItemFn) -> syn::Result<TokenStream> {
-    if !arguments.is_empty() {
-        return Err(Error::new(arguments.span(), "`#[service]` takes no arguments"));
-    }
+    SHAPE.check(arguments, function)?;
     let serve = serve(&function.sig)?;
     let check = check(&function.sig);
+    let export = export_handler(&serve);
     Ok(quote! {
         // The contract hands a request over by value, whether the handler consumes it or not.
         #[allow(clippy::needless_pass_by_value)]
         #function
         #check
 
+        #export
+    })
+}
+
+/// The component's export `http-handler`, answering with what `serve` makes of `request` and `body`.
+pub(crate) fn export_handler(serve: &TokenStream) -> TokenStream {
+    quote! {
         // Natively (a service's own unit tests) there is nothing to export.
         #[cfg(target_family = "wasm")]
         #[allow(unused_qualifications, missing_docs, clippy::all)]
@@ -35,34 +47,19 @@ pub(crate) fn expand(arguments: &TokenStream, function: &ItemFn) -> syn::Result<
             }
             ::wharf_guest::bindings::export!(Service with_types_in ::wharf_guest::bindings);
         };
-    })
+    }
 }
 
 /// The call of the service's function, or why it is none.
 fn serve(signature: &Signature) -> syn::Result<TokenStream> {
-    let name = &signature.ident;
-    if !signature.generics.params.is_empty() {
-        return Err(Error::new(signature.generics.span(), format!("a service cannot be generic: {FORMS}")));
-    }
-    if let ReturnType::Default = signature.output {
-        return Err(Error::new(name.span(), format!("this function returns nothing: {FORMS}")));
-    }
-    let mut inputs = signature.inputs.iter();
-    match (inputs.next(), inputs.next()) {
-        (None, _) if signature.asyncness.is_some() => {
+    let (name, waits) = (&signature.ident, signature.asyncness.is_some());
+    match (signature.inputs.is_empty(), waits) {
+        (true, true) => {
             Err(Error::new(signature.asyncness.span(), "a router is built without waiting: drop the `async`"))
         }
-        (None, _) => Ok(quote!(::wharf_guest::__serve_router!(#name, request, body))),
-        (Some(FnArg::Receiver(receiver)), _) => {
-            Err(Error::new(receiver.span(), format!("a service is a free function, not a method: {FORMS}")))
-        }
-        (Some(_), Some(second)) => {
-            Err(Error::new(second.span(), format!("a service has at most one parameter: {FORMS}")))
-        }
-        (Some(_), None) if signature.asyncness.is_some() => {
-            Ok(quote!(::wharf_guest::__private::serve_async(#name, request, body)))
-        }
-        (Some(_), None) => Ok(quote!(::wharf_guest::__private::serve_plain(#name, request, body))),
+        (true, false) => Ok(quote!(::wharf_guest::__serve_router!(#name, request, body))),
+        (false, true) => Ok(quote!(::wharf_guest::__private::serve_async(#name, request, body))),
+        (false, false) => Ok(quote!(::wharf_guest::__private::serve_plain(#name, request, body))),
     }
 }
 
@@ -79,25 +76,33 @@ fn check(signature: &Signature) -> TokenStream {
             ::wharf_guest::__with_axum! { #check const _: fn() = || { let _ = #name; }; }
         };
     };
-    let input = &input.ty;
-    let input =
-        quote_spanned!(input.span()=> const _: fn(::wharf_guest::Request) -> #input = |request| request;);
-    let output = match &signature.output {
-        ReturnType::Type(_, output) if !matches!(**output, Type::ImplTrait(_)) => {
-            quote_spanned! {output.span()=>
-                const _: fn() = || {
-                    fn answers_a_request<T: ::wharf_guest::IntoReply>() {}
-                    answers_a_request::<#output>();
-                };
-            }
-        }
-        _ => TokenStream::new(),
-    };
+    let input = check_input(&quote!(::wharf_guest::Request), &input.ty);
+    let output = check_output(signature, &quote!(::wharf_guest::IntoReply));
     quote! {
         #input
         #output
         // Natively nothing else uses it.
         const _: fn() = || { let _ = #name; };
+    }
+}
+
+/// That `given` is what this parameter takes.
+pub(crate) fn check_input(given: &TokenStream, input: &Type) -> TokenStream {
+    quote_spanned!(input.span()=> const _: fn(#given) -> #input = |given| given;)
+}
+
+/// That what is returned implements `wanted`; of an `impl Trait` only the compiler knows.
+pub(crate) fn check_output(signature: &Signature, wanted: &TokenStream) -> TokenStream {
+    match &signature.output {
+        ReturnType::Type(_, output) if !matches!(**output, Type::ImplTrait(_)) => {
+            quote_spanned! {output.span()=>
+                const _: fn() = || {
+                    fn is_an_answer<T: #wanted>() {}
+                    is_an_answer::<#output>();
+                };
+            }
+        }
+        _ => TokenStream::new(),
     }
 }
 
@@ -124,17 +129,7 @@ mod tests {
 
     #[test]
     fn other_signatures_are_refused_with_the_two_that_work() {
-        for item in
-            ["fn f(a: A, b: B) -> C { a }", "fn f<T>() -> T { t }", "fn f() {}", "fn f(&self) -> C { c }"]
-        {
-            assert!(error(item).contains("a service is `fn() -> axum::Router`"), "{item}");
-        }
+        assert!(error("fn f(a: A, b: B) -> C { a }").contains("a service is `fn() -> axum::Router`"));
         assert!(error("async fn f() -> Router { r }").contains("drop the `async`"));
-    }
-
-    #[test]
-    fn arguments_are_refused() {
-        let function = syn::parse_str("fn app() -> Router { r }").unwrap();
-        assert!(expand(&quote!(fast), &function).is_err());
     }
 }

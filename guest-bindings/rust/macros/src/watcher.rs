@@ -2,22 +2,18 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, ItemImpl, spanned::Spanned};
+use syn::ItemImpl;
+
+use crate::shape::OnImpl;
+
+const SHAPE: OnImpl = OnImpl {
+    name: "watcher",
+    implements: ("kv", "Watcher"),
+    instead: "buckets and prefixes are named in `wharf.toml`",
+};
 
 pub(crate) fn expand(arguments: &TokenStream, item: &ItemImpl) -> syn::Result<TokenStream> {
-    if !arguments.is_empty() {
-        return Err(Error::new(
-            arguments.span(),
-            "`#[watcher]` takes no arguments: buckets and prefixes are named in `wharf.toml`",
-        ));
-    }
-    let is_watcher = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "Watcher");
-    if !item.trait_.as_ref().is_some_and(|(_, path, _)| is_watcher(path)) {
-        return Err(Error::new(item.self_ty.span(), "`#[watcher]` is for an `impl kv::Watcher for ...`"));
-    }
-    if !item.generics.params.is_empty() {
-        return Err(Error::new(item.generics.span(), "a watcher cannot be generic"));
-    }
+    SHAPE.check(arguments, item)?;
     let watcher = &item.self_ty;
     Ok(quote! {
         #item
@@ -68,15 +64,5 @@ mod tests {
         let tokens = expanded(&TokenStream::new(), "impl kv::Watcher for Sessions {}");
         assert!(tokens.contains("on_change :: < Sessions >"), "{tokens}");
         assert!(tokens.contains("on_watching :: < Sessions >"), "{tokens}");
-    }
-
-    #[test]
-    fn what_is_no_watcher_is_refused() {
-        let error = |item| expanded(&TokenStream::new(), item);
-        assert!(error("impl Sessions {}").contains("is for an `impl"));
-        assert!(error("impl Display for Sessions {}").contains("is for an `impl"));
-        assert!(error("impl<T> Watcher for Sessions<T> {}").contains("cannot be generic"));
-        let arguments = quote!("sessions");
-        assert!(expanded(&arguments, "impl Watcher for Sessions {}").contains("`wharf.toml`"));
     }
 }
