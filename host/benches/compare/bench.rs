@@ -5,6 +5,7 @@
 //! the rounds' ratios. Absolute figures say something about the machine only.
 
 mod buckets;
+mod contracts;
 mod instance;
 mod load;
 mod report;
@@ -60,7 +61,9 @@ fn main() -> Result<()> {
     for (key, path) in ROUTES {
         comparisons.push(compare(key, path, &native, &wharf)?);
     }
-    let report = Report { comparisons, instance_us, kv };
+    drop(wharf);
+    let contracts = contracts::compare(&native)?;
+    let report = Report { comparisons, contracts, instance_us, kv };
     report.print();
     report.write(&repository().join("target/bench/summary.json"))
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use crate::buckets::Cost;
+use crate::contracts::Contract;
 use crate::load::Load;
 
 /// Both servers on one route: pairs of native and Wharf.
@@ -34,6 +35,7 @@ impl Comparison {
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) comparisons: Vec<Comparison>,
+    pub(crate) contracts: Vec<Contract>,
     /// CPU time of one request in the process, in microseconds.
     pub(crate) instance_us: f64,
     pub(crate) kv: Vec<Cost>,
@@ -59,6 +61,18 @@ impl Report {
                 pair(|load| load.p99),
             );
         }
+        println!("{:18} {:>13} {:>12} {:>15}", "hello, of native", "fresh", "reused", "wasmtime serve");
+        let percent = |ratio: f64| format!("{:.1}%", ratio * 100.0);
+        for row in &self.contracts {
+            let wasmtime = row.wasmtime.map_or("not there".to_owned(), percent);
+            println!(
+                "{:18} {:>13} {:>12} {:>15}",
+                row.key,
+                percent(row.fresh),
+                percent(row.reused),
+                wasmtime
+            );
+        }
         println!("{:18} {:>13} {:>12}", "each adds", "us of CPU", "us of wall");
         for cost in &self.kv {
             println!("{:18} {:>13.2} {:>12.1}", cost.key, cost.cpu, cost.wall);
@@ -74,6 +88,14 @@ impl Report {
             let rate = |load: &Load| load.rate.round();
             summary.insert(row.key.to_owned(), rounded(row.ratio()).into());
             rates.insert(row.key.to_owned(), json!({ "native": row.native(rate), "wharf": row.wharf(rate) }));
+        }
+        for Contract { key, fresh, reused, wasmtime } in &self.contracts {
+            let ratios = json!({
+                "fresh": rounded(*fresh),
+                "reused": rounded(*reused),
+                "wasmtime_serve": wasmtime.map(rounded),
+            });
+            summary.insert(format!("hello_by_{key}"), ratios);
         }
         summary.insert("instance_us".to_owned(), rounded(self.instance_us).into());
         for Cost { key, cpu, wall } in &self.kv {

@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -32,6 +34,26 @@ impl Server {
             }
         }
         bail!("`{}` ended before it listened", program.display());
+    }
+}
+
+impl Server {
+    /// Starts a program that listens on `address` without saying so, and waits until it does.
+    pub(crate) fn start_silent(program: &Path, arguments: &[&OsStr], address: &str) -> Result<Self> {
+        let process = Command::new(program)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("failed to start `{}`", program.display()))?;
+        let server = Self { process, url: format!("http://{address}") };
+        for _ in 0..100 {
+            if TcpStream::connect(address).is_ok() {
+                return Ok(server);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("`{}` did not listen on {address} within 10 s", program.display());
     }
 }
 

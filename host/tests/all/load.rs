@@ -61,7 +61,7 @@ async fn a_truncated_or_corrupted_component_is_refused() {
 async fn a_component_without_a_handler_is_told_what_it_exports() {
     let error = refusal(component(wat::parse_str("(component)").unwrap())).await;
     assert!(
-        error.contains("exports no `wharf:platform/http-handler@0.1.0`") && error.contains("nothing"),
+        error.contains("exports none of `wharf:platform/http-handler@0.1.0`") && error.contains("nothing"),
         "{error}"
     );
 }

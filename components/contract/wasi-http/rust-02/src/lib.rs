@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
+use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse,
+    ErrorCode, Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
     ResponseOutparam, Scheme,
 };
 use wasip2::io::streams::StreamError;
@@ -38,7 +39,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Handler {
                 respond(out, 200, b"done");
                 count();
             }
-            "/outgoing" => respond(out, 200, denied().to_string().as_bytes()),
+            "/outgoing" => respond(out, 200, outgoing(query).to_string().as_bytes()),
             "/print" => print(out),
             _ => respond(out, 404, b"no such route in the contract guest"),
         }
@@ -46,8 +47,11 @@ impl wasip2::exports::http::incoming_handler::Guest for Handler {
 }
 
 fn number(query: &str, name: &str) -> Option<usize> {
-    let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
-    value.parse().ok()
+    text(query, name)?.parse().ok()
+}
+
+fn text<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Everything that a guest gets to know about a request.
@@ -164,21 +168,32 @@ fn count() -> i64 {
     Kv::open("contract").and_then(|bucket| bucket.increment("wasi-http-02", 1)).unwrap_or(-1)
 }
 
-/// What is linked and not granted.
-fn denied() -> Value {
-    use wasip2::http::{outgoing_handler, types::OutgoingRequest};
+/// Asks `to` for `path`, both from the query.
+fn outgoing(query: &str) -> Value {
+    match ask(text(query, "to").unwrap_or("example.com"), text(query, "path").unwrap_or("/")) {
+        Ok((status, bytes)) => json!({ "status": status, "bytes": bytes }),
+        Err(error) => json!({ "error": format!("{error:?}") }),
+    }
+}
+
+fn ask(authority: &str, path: &str) -> Result<(u16, usize), ErrorCode> {
     let request = OutgoingRequest::new(Fields::new());
-    let _fits = request.set_authority(Some("example.com"));
-    let _fits = request.set_path_with_query(Some("/"));
-    let sent = outgoing_handler::handle(request, None);
-    let outgoing = match sent.map(|response| {
-        response.subscribe().block();
-        response.get()
-    }) {
-        Err(error) | Ok(Some(Ok(Err(error)))) => format!("{error:?}"),
-        Ok(_) => "answered".to_owned(),
-    };
-    json!({ "outgoing": outgoing })
+    let _fits = request.set_scheme(Some(&Scheme::Http));
+    let _fits = request.set_authority(Some(authority));
+    let _fits = request.set_path_with_query(Some(path));
+    let pending = outgoing_handler::handle(request, None)?;
+    pending.subscribe().block();
+    let Some(Ok(response)) = pending.get() else { return Err(ErrorCode::InternalError(None)) };
+    let response = response?;
+    let mut bytes = 0;
+    if let Ok(body) = response.consume()
+        && let Ok(stream) = body.stream()
+    {
+        while let Ok(piece) = stream.blocking_read(64 << 10) {
+            bytes += piece.len();
+        }
+    }
+    Ok((response.status(), bytes))
 }
 
 fn print(out: ResponseOutparam) {

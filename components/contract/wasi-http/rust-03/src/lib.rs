@@ -37,7 +37,7 @@ impl wasip3::exports::http::handler::Guest for Handler {
                 });
                 response
             }
-            "/outgoing" => respond(200, denied().await.to_string().into_bytes()),
+            "/outgoing" => respond(200, outgoing(query).await.to_string().into_bytes()),
             "/print" => print().await,
             _ => respond(404, b"no such route in the contract guest".to_vec()),
         })
@@ -45,8 +45,11 @@ impl wasip3::exports::http::handler::Guest for Handler {
 }
 
 fn number(query: &str, name: &str) -> Option<usize> {
-    let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
-    value.parse().ok()
+    text(query, name)?.parse().ok()
+}
+
+fn text<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Everything that a guest gets to know about a request.
@@ -153,17 +156,33 @@ fn count() -> i64 {
     Kv::open("contract").and_then(|bucket| bucket.increment("wasi-http-03", 1)).unwrap_or(-1)
 }
 
-/// What is linked and not granted.
-async fn denied() -> Value {
-    let (_ended, end) = wit_future::new(|| Ok(None));
+/// Asks `to` for `path`, both from the query.
+async fn outgoing(query: &str) -> Value {
+    match ask(text(query, "to").unwrap_or("example.com"), text(query, "path").unwrap_or("/")).await {
+        Ok((status, bytes)) => json!({ "status": status, "bytes": bytes }),
+        Err(error) => json!({ "error": format!("{error:?}") }),
+    }
+}
+
+async fn ask(authority: &str, path: &str) -> Result<(u16, usize), ErrorCode> {
+    let (ended, end) = wit_future::new(|| Ok(None));
+    drop(ended);
     let (request, _sent) = Request::new(Fields::new(), None, end, None);
-    let _fits = request.set_authority(Some("example.com"));
-    let _fits = request.set_path_with_query(Some("/"));
-    let outgoing = match wasip3::http::client::send(request).await {
-        Err(error) => format!("{error:?}"),
-        Ok(_) => "answered".to_owned(),
-    };
-    json!({ "outgoing": outgoing })
+    let _fits = request.set_scheme(Some(&Scheme::Http));
+    let _fits = request.set_authority(Some(authority));
+    let _fits = request.set_path_with_query(Some(path));
+    let response = wasip3::http::client::send(request).await?;
+    let status = response.get_status_code();
+    let (_told, told) = wit_future::new(|| Ok(()));
+    let (mut body, _trailers) = Response::consume_body(response, told);
+    let mut bytes = 0;
+    loop {
+        let (result, piece) = body.read(Vec::with_capacity(64 << 10)).await;
+        bytes += piece.len();
+        if matches!(result, StreamResult::Dropped) {
+            return Ok((status, bytes));
+        }
+    }
 }
 
 async fn print() -> Response {
