@@ -13,6 +13,9 @@ use crate::saved::placeholders;
 pub struct Suite {
     /// The guest's folder below `components/contract/`.
     pub guest: String,
+    /// Guests that are deployed before it, as `guard/rust`: what its manifest refers to.
+    #[serde(default)]
+    pub deploy: Vec<String>,
     /// The cases, in the order in which they run.
     #[serde(rename = "case", default)]
     pub cases: Vec<Case>,

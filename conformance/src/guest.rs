@@ -13,6 +13,13 @@ pub struct Guest {
     pub folder: PathBuf,
 }
 
+impl Guest {
+    /// Whether it is the one of this name and language, as in `guard/rust`.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        name.split_once('/') == Some((self.name.as_str(), self.language.as_str()))
+    }
+}
+
 /// Why guests were not found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -28,7 +28,10 @@ pub async fn run(suites: &[Suite], guests: &[Guest], target: &impl Target) -> Re
         let (guest, language, case) = (guest.to_owned(), language.to_owned(), case.to_owned());
         report.cells.push(Cell { guest, language, case, target, outcome });
     };
-    for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| suite.guest == guest.name)) {
+    let exercises = |suite: &Suite, guest: &Guest| {
+        suite.guest == guest.name || suite.deploy.iter().any(|name| guest.is(name))
+    };
+    for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| exercises(suite, guest))) {
         add(&guest.name, &guest.language, "-", Outcome::Failed("no suite of cases exercises it".to_owned()));
     }
     for suite in suites {
@@ -37,10 +40,10 @@ pub async fn run(suites: &[Suite], guests: &[Guest], target: &impl Target) -> Re
             add(&suite.guest, "-", "-", Outcome::Failed("no guest implements it".to_owned()));
         }
         for guest in implementations {
-            let project = match Project::open(&guest.folder) {
-                Ok(project) => project,
-                Err(error) => {
-                    add(&guest.name, &guest.language, "-", Outcome::Absent(wharf_host::chain(&error)));
+            let services = match services(suite, guest, guests) {
+                Ok(services) => services,
+                Err(why) => {
+                    add(&guest.name, &guest.language, "-", Outcome::Absent(why));
                     continue;
                 }
             };
@@ -50,12 +53,24 @@ pub async fn run(suites: &[Suite], guests: &[Guest], target: &impl Target) -> Re
                     add(&guest.name, &guest.language, &case.name, Outcome::Skipped(why));
                     continue;
                 }
-                let outcome = outcome(case, &guest.language, run_case(case, &project, target).await);
+                let outcome = outcome(case, &guest.language, run_case(case, &services, target).await);
                 add(&guest.name, &guest.language, &case.name, outcome);
             }
         }
     }
     report
+}
+
+/// What a suite has deployed for a guest: others first, the guest last.
+fn services(suite: &Suite, guest: &Guest, guests: &[Guest]) -> Result<Vec<Project>, String> {
+    let mut services = Vec::with_capacity(suite.deploy.len() + 1);
+    for name in &suite.deploy {
+        let found = guests.iter().find(|guest| guest.is(name));
+        services.push(found.ok_or_else(|| format!("there is no guest `{name}` to deploy before it"))?);
+    }
+    services.push(guest);
+    let open = |guest: &Guest| Project::open(&guest.folder).map_err(|error| wharf_host::chain(&error));
+    services.into_iter().map(open).collect()
 }
 
 fn outcome(case: &Case, language: &str, ran: Result<(), Failure>) -> Outcome {
@@ -73,11 +88,11 @@ enum Failure {
     Step(String),
 }
 
-async fn run_case(case: &Case, project: &Project, target: &impl Target) -> Result<(), Failure> {
-    target.deploy(project).await.map_err(|error| Failure::Absent(error.to_string()))?;
+async fn run_case(case: &Case, services: &[Project], target: &impl Target) -> Result<(), Failure> {
+    target.deploy(services).await.map_err(|error| Failure::Absent(error.to_string()))?;
     let mut saved = Saved::default();
     for (index, step) in case.steps.iter().enumerate() {
-        let done = tokio::time::timeout(PATIENCE, run_step(step, &mut saved, project, target)).await;
+        let done = tokio::time::timeout(PATIENCE, run_step(step, &mut saved, services, target)).await;
         let done = done.unwrap_or_else(|_| Err(format!("it took longer than {PATIENCE:?}")));
         done.map_err(|why| Failure::Step(format!("step {}: {why}", index + 1)))?;
     }
@@ -87,12 +102,12 @@ async fn run_case(case: &Case, project: &Project, target: &impl Target) -> Resul
 async fn run_step(
     step: &Step,
     saved: &mut Saved,
-    project: &Project,
+    services: &[Project],
     target: &impl Target,
 ) -> Result<(), String> {
     let told = |error: TargetError| error.to_string();
     if step.swap {
-        target.deploy(project).await.map_err(told)?;
+        target.deploy(services).await.map_err(told)?;
     }
     if let Some(wait) = step.wait_ms {
         tokio::time::sleep(Duration::from_millis(wait)).await;

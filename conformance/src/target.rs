@@ -54,8 +54,9 @@ pub trait Target {
         false
     }
 
-    /// Serves the guest, or serves it anew.
-    fn deploy(&self, project: &Project) -> impl Future<Output = Result<(), TargetError>>;
+    /// Serves these guests and no others, or serves them anew: the one whose cases run comes last, those that it refers
+    /// to before it.
+    fn deploy(&self, services: &[Project]) -> impl Future<Output = Result<(), TargetError>>;
 
     /// Sends one request and reads its answer to the end.
     fn send(&self, request: Request<Outgoing>) -> impl Future<Output = Result<Answer, TargetError>>;
@@ -92,8 +93,8 @@ impl Target for InProcess {
         self.lacking.iter().any(|lacking| lacking == need)
     }
 
-    async fn deploy(&self, project: &Project) -> Result<(), TargetError> {
-        replace(&self.host, project).await
+    async fn deploy(&self, services: &[Project]) -> Result<(), TargetError> {
+        replace(&self.host, services).await
     }
 
     async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
@@ -139,8 +140,8 @@ impl Target for Socket {
         self.lacking.iter().any(|lacking| lacking == need)
     }
 
-    async fn deploy(&self, project: &Project) -> Result<(), TargetError> {
-        replace(&self.host, project).await
+    async fn deploy(&self, services: &[Project]) -> Result<(), TargetError> {
+        replace(&self.host, services).await
     }
 
     async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
@@ -153,16 +154,23 @@ impl Target for Socket {
     }
 }
 
-/// Serves one guest at a time: guests share paths.
-async fn replace(host: &Host, project: &Project) -> Result<(), TargetError> {
+/// Serves one suite's guests at a time: guests share paths.
+async fn replace(host: &Host, services: &[Project]) -> Result<(), TargetError> {
     let failed = |error: &(dyn std::error::Error + 'static)| TargetError::Deploy(wharf_host::chain(error));
-    let artifact = project.artifact().map_err(|error| failed(&error))?;
+    let is_served = |name: &str| services.iter().any(|project| project.manifest().name == name);
+    let mut artifacts = Vec::with_capacity(services.len());
+    for project in services {
+        artifacts.push(project.artifact().map_err(|error| failed(&error))?);
+    }
     for release in host.releases() {
-        if release.service() != project.manifest().name {
+        if !is_served(release.service()) {
             host.remove(release.service());
         }
     }
-    deploy(host, artifact).await.map(drop).map_err(|error| failed(&error))
+    for artifact in artifacts {
+        deploy(host, artifact).await.map_err(|error| failed(&error))?;
+    }
+    Ok(())
 }
 
 async fn read<B>(response: Response<B>) -> Answer

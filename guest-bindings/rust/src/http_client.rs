@@ -54,37 +54,31 @@ pub struct HttpClient;
 
 impl HttpClient {
     /// A GET of an absolute URL.
-    #[must_use]
     pub fn get(url: impl Into<String>) -> OutgoingRequest {
         Self::request("GET", url)
     }
 
     /// A POST.
-    #[must_use]
     pub fn post(url: impl Into<String>) -> OutgoingRequest {
         Self::request("POST", url)
     }
 
     /// A PUT.
-    #[must_use]
     pub fn put(url: impl Into<String>) -> OutgoingRequest {
         Self::request("PUT", url)
     }
 
     /// A PATCH.
-    #[must_use]
     pub fn patch(url: impl Into<String>) -> OutgoingRequest {
         Self::request("PATCH", url)
     }
 
     /// A DELETE.
-    #[must_use]
     pub fn delete(url: impl Into<String>) -> OutgoingRequest {
         Self::request("DELETE", url)
     }
 
     /// Any method, in upper case.
-    #[must_use]
     pub fn request(method: impl Into<String>, url: impl Into<String>) -> OutgoingRequest {
         OutgoingRequest::new(method.into(), url.into())
     }

@@ -209,7 +209,9 @@ impl Response {
     ///     }
     /// }
     ///
-    /// let counted = Response::stream(["a", "b"]).wrap_body(|inner| Count { inner, bytes: 0 });
+    /// let counted = Response::stream(["a", "b"])
+    ///     .wrap_body(|inner| Count { inner, bytes: 0 })
+    ///     .header("trailer", "x-bytes");
     /// ```
     #[must_use]
     pub fn wrap_body<P: Pull + 'static>(self, wrap: impl FnOnce(Box<dyn Pull>) -> P) -> Self {

@@ -13,7 +13,8 @@ pub trait Pull {
     /// The next bytes, or none at the end; an error breaks the response off. Not called again after either.
     fn pull(&mut self) -> Result<Option<Vec<u8>>, Error>;
 
-    /// Trailer fields, asked for once after the end.
+    /// Trailer fields, asked for once after the end. Clients on HTTP/1.1 get those that the header `trailer` of the
+    /// response names, if they asked for trailers.
     fn trailers(&mut self) -> Option<Headers> {
         None
     }

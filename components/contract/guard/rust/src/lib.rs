@@ -41,7 +41,6 @@ fn seen(request: &Head) -> Value {
         "id": request.path_param("id"),
         "key": request.annotation("api-key"),
         "remote_addr": request.remote_addr(),
-        "request_id": request.request_id(),
     })
 }
 

@@ -16,7 +16,11 @@ fn wrap(request: Request, next: Next) -> Response {
     let response = next.run(request).header("x-middleware", name);
     match (upper, count) {
         (true, _) => response.map_pieces(|piece| piece.to_ascii_uppercase()),
-        (_, true) => response.wrap_body(|inner| Count { inner, bytes: 0, pieces: 0 }),
+        (_, true) => response.header("trailer", "x-chunks, x-pieces, x-bytes").wrap_body(|inner| Count {
+            inner,
+            bytes: 0,
+            pieces: 0,
+        }),
         _ => response,
     }
 }
