@@ -15,7 +15,8 @@ pub trait Capability: Send + Sync + 'static {
     /// The interfaces that [`Capability::link`] defines, e.g. `wharf:platform/kv@0.1.0`.
     fn interfaces(&self) -> &'static [&'static str];
 
-    /// Defines the interfaces; called once, when the host is built.
+    /// Defines the interfaces; called once per engine: when the host is built, and again when the first component
+    /// comes that uses `async` of the component model.
     ///
     /// # Errors
     /// What the linker says, e.g. about a name defined twice. Building the host fails with it.

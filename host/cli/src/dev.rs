@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use wharf_control::Project;
+use wharf_host::Faults;
 use wharf_host::kv::KvStorage;
 use wharf_host::{Digest, Host, Release, Serving};
 use wharf_postgres::PrivatePostgres;
@@ -105,7 +106,7 @@ async fn start_host(
         }
         None => None,
     };
-    let host = hosting.host(&addresses, KvStorage::Folder(root.join(".wharf/kv")))?;
+    let host = hosting.host(&addresses, KvStorage::Folder(root.join(".wharf/kv")), Faults::Shown)?;
     let serving = hosting.listen(&host)?;
     Ok((host, serving, postgres))
 }
@@ -122,7 +123,10 @@ impl Session {
     /// Deploys everything that was built, and says why when something cannot be.
     async fn deploy_all(&mut self) -> Vec<(Arc<Release>, Duration)> {
         let mut releases = Vec::new();
-        for service in self.services.clone() {
+        // Guards first: who names one is loaded only when it is there.
+        let mut services = self.services.clone();
+        services.sort_by_key(|service| !service.is_guard());
+        for service in services {
             if !service.component(Profile::Quick).exists() {
                 continue;
             }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wharf_host::kv::KvStorage;
-use wharf_host::{Config, Endpoint, Host, Release, Serving};
+use wharf_host::{Config, Endpoint, Faults, Host, Release, Serving};
 
 use crate::buckets::Buckets;
 use crate::databases::{self, Databases};
@@ -38,8 +38,9 @@ pub(crate) struct Hosting {
 
 impl Hosting {
     /// A host with these databases, and buckets in `kv` unless the command line says where.
-    pub(crate) fn host(&self, databases: &Databases, kv: KvStorage) -> Result<Host> {
+    pub(crate) fn host(&self, databases: &Databases, kv: KvStorage, faults: Faults) -> Result<Host> {
         let mut config = Config::default();
+        config.faults = faults;
         config.kv = self.buckets.default_place()?.unwrap_or(kv);
         config.buckets = self.buckets.named();
         self.edge.apply(&mut config)?;

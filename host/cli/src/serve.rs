@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use wharf_control::{Project, ProjectError};
+use wharf_host::Faults;
 use wharf_host::kv::KvStorage;
 
 use crate::databases;
@@ -47,10 +48,12 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let Arguments { services, hosting } = arguments;
     let mut signals = Signals::catch()?;
-    let artifacts = services
+    let mut artifacts = services
         .iter()
         .map(|path| Project::open(path)?.artifact())
         .collect::<Result<Vec<_>, ProjectError>>()?;
+    // Guards first: who names one is loaded only when it is there.
+    artifacts.sort_by_key(|artifact| !artifact.manifest.guard);
     let granted = artifacts.iter().flat_map(|artifact| &artifact.manifest.grants.pg);
     let databases = databases::all_given(granted, &hosting.databases)?;
     databases::reach(&databases).await?;
@@ -59,7 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if buckets && hosting.buckets.default_place()?.is_none() {
         output::note("buckets are kept in .wharf/kv of this folder: `--kv` says where else");
     }
-    let host = hosting.host(&databases, storage)?;
+    let host = hosting.host(&databases, storage, Faults::Hidden)?;
     let mut releases = Vec::with_capacity(artifacts.len());
     for artifact in artifacts {
         let deployed = wharf_control::deploy(&host, artifact).await?;

@@ -72,6 +72,11 @@ impl Service {
         self.manifest.as_ref().map(|manifest| manifest.grants.pg.as_slice()).unwrap_or_default()
     }
 
+    /// Whether it is a guard for others.
+    pub(crate) fn is_guard(&self) -> bool {
+        self.manifest.as_ref().is_some_and(|manifest| manifest.guard)
+    }
+
     /// Opens several; without any, the current folder.
     pub(crate) fn open_all(folders: &[PathBuf]) -> Result<Vec<Self>> {
         if folders.is_empty() {

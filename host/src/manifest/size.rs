@@ -86,11 +86,11 @@ impl<'de> Deserialize<'de> for ByteSize {
     }
 }
 
-/// A span of time, written like `"100ms"`, `"10s"` or `"2m"`.
+/// A span of time, written like `"100ms"`, `"10s"`, `"2m"` or `"1h"`.
 pub(super) mod duration {
     use super::{Deserialize, Deserializer, Duration, Serializer, de};
 
-    const UNITS: [(&str, u64); 3] = [("ms", 1), ("s", 1_000), ("m", 60_000)];
+    const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
     pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{}ms", span.as_millis()))

@@ -116,3 +116,14 @@ fn an_edit_of_a_real_service_is_served_in_seconds() {
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert_eq!(server.end(), Some(0));
 }
+
+#[test]
+fn whoever_develops_reads_why_it_failed() {
+    let root = folder();
+    service(root.path(), "a", EVERYWHERE, &guest("contract/faults/rust", "contract-faults"));
+    let server = Server::start(dev(root.path(), &["a"]), Duration::from_secs(60));
+    let (status, problem) = server.get("/panic");
+    assert_eq!(status, 500);
+    assert!(problem.contains("wasm backtrace") && problem.contains("panicked"), "{problem}");
+    assert_eq!(server.end(), Some(0));
+}

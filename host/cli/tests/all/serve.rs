@@ -125,3 +125,43 @@ fn a_wrong_manifest_and_a_missing_component_are_named() {
     std::fs::write(root.path().join("bad.wasm"), b"\0asm\x01\0\0\0").unwrap();
     assert!(refused(&[root.path().join("bad.wasm").to_str().unwrap()]).contains("core module"));
 }
+
+#[test]
+fn a_guard_is_loaded_before_those_who_name_it_and_failures_tell_nothing() {
+    guest("contract/guard/rust", "contract-guard");
+    guest("contract/guarded/rust", "contract-guarded");
+    guest("contract/faults/rust", "contract-faults");
+    let mut command = wharf(&repository().join("components/contract"));
+    let kv = folder();
+    command.args(["serve", "guarded/rust", "guard/rust", "--listen", "127.0.0.1:0", "--kv"]).arg(kv.path());
+    let server = Server::start(command, Duration::from_secs(60));
+    let (status, said) = server.get("/component/7");
+    assert_eq!((status, said.as_str()), (401, "say who you are: x-allow"));
+    assert_eq!(server.end(), Some(0));
+
+    let mut command = wharf(&repository().join("components/contract"));
+    command.args(["serve", "faults/rust", "--listen", "127.0.0.1:0"]);
+    let server = Server::start(command, Duration::from_secs(60));
+    let (status, problem) = server.get("/panic");
+    assert!(status == 500 && problem.contains("guest-trap"), "{problem}");
+    assert!(!problem.contains("backtrace") && !problem.contains("panicked"), "{problem}");
+    assert_eq!(server.end(), Some(0));
+}
+
+/// Rust around JavaScript: `components/examples/composed`, which needs npm to build.
+#[test]
+fn a_middleware_in_rust_stands_around_a_handler_in_javascript() {
+    let folder = repository().join("components/examples/composed");
+    if !folder.join("handler/.wharf/build/handler.wasm").exists() {
+        println!("ABSENT: components/examples/composed is not built: install npm and run `make guests`");
+        return;
+    }
+    let mut command = wharf(&folder);
+    command.args(["serve", ".", "--listen", "127.0.0.1:0"]);
+    let server = Server::start(command, Duration::from_secs(60));
+    let (status, text) = server.get("/composed");
+    assert!(status == 200 && text.contains("JavaScript"), "{text}");
+    let (status, squares) = server.get("/composed/squares");
+    assert!(status == 200 && squares.contains("5 squared is 25"), "{squares}");
+    assert_eq!(server.end(), Some(0));
+}

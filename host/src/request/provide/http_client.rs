@@ -77,7 +77,7 @@ impl http_client::Host for RequestState {
         requests: Vec<OutgoingRequest>,
     ) -> wasmtime::Result<Vec<Result<GuestResponse, Error>>> {
         let calls = requests.into_iter().map(|request| self.call(request)).collect::<Result<Vec<_>, _>>()?;
-        let answers = join_all(calls.into_iter().map(async |call| call?.make().await)).await;
+        let answers = join_all(calls.into_iter().map(|call| async move { call?.make().await })).await;
         answers.into_iter().map(|answer| self.give(answer)).collect()
     }
 }
