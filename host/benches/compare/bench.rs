@@ -9,6 +9,7 @@ mod contracts;
 mod instance;
 mod load;
 mod report;
+mod routes;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ const CONNECTIONS: usize = 64;
 
 fn main() -> Result<()> {
     let instance_us = instance::life(&service("hello-typed"))?;
+    let routes = routes::costs(&service("hello-typed"))?;
     let kv = buckets::costs(&service("kv-typed"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let postgres = runtime.block_on(async {
@@ -63,7 +65,7 @@ fn main() -> Result<()> {
     }
     drop(wharf);
     let contracts = contracts::compare(&native)?;
-    let report = Report { comparisons, contracts, instance_us, kv };
+    let report = Report { comparisons, contracts, instance_us, routes, kv };
     report.print();
     report.write(&repository().join("target/bench/summary.json"))
 }

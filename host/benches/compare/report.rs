@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::buckets::Cost;
 use crate::contracts::Contract;
 use crate::load::Load;
+use crate::routes::Routes;
 
 /// Both servers on one route: pairs of native and Wharf.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Report {
     pub(crate) contracts: Vec<Contract>,
     /// CPU time of one request in the process, in microseconds.
     pub(crate) instance_us: f64,
+    /// What a request takes with small and large tables of routes.
+    pub(crate) routes: Routes,
     pub(crate) kv: Vec<Cost>,
 }
 
@@ -77,6 +80,8 @@ impl Report {
         for cost in &self.kv {
             println!("{:18} {:>13.2} {:>12.1}", cost.key, cost.cpu, cost.wall);
         }
+        let Routes { of_10, of_10_000 } = self.routes;
+        println!("a request with 10 routes and with 10,000: {of_10:.1} and {of_10_000:.1} us of CPU");
         println!("an instance's life (create, call, drop): {:.1} us of CPU", self.instance_us);
     }
 
@@ -97,6 +102,9 @@ impl Report {
             });
             summary.insert(format!("hello_by_{key}"), ratios);
         }
+        let Routes { of_10, of_10_000 } = self.routes;
+        let routes = json!({ "10": rounded(of_10), "10000": rounded(of_10_000) });
+        summary.insert("request_us_by_routes".to_owned(), routes);
         summary.insert("instance_us".to_owned(), rounded(self.instance_us).into());
         for Cost { key, cpu, wall } in &self.kv {
             summary.insert(format!("{key}_us"), json!({ "cpu": rounded(*cpu), "wall": rounded(*wall) }));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wharf_host::kv::KvStorage;
 use wharf_host::{Config, Endpoint, Faults, Host, Release, Serving};
@@ -57,6 +58,7 @@ impl Hosting {
 
     /// Starts to listen.
     pub(crate) fn listen(&self, host: &Host) -> Result<Serving> {
+        allow_files(u64::from(host.config().connections));
         let endpoints = &self.edge.listen;
         host.listen_at(endpoints).with_context(|| format!("failed to listen on {}", joined(endpoints)))
     }
@@ -77,6 +79,26 @@ impl Hosting {
 /// Endpoints on one line.
 pub(crate) fn joined(endpoints: &[Endpoint]) -> String {
     endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Files that a host opens besides its connections: stores, components, connections to databases.
+const OTHER_FILES: u64 = 1_024;
+
+/// Lets the process open a file for each connection that it may have; warns when the system allows fewer.
+fn allow_files(connections: u64) {
+    let wanted = connections + OTHER_FILES;
+    let Ok((now, most)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if now >= wanted {
+        return;
+    }
+    let given = wanted.min(most);
+    if setrlimit(Resource::RLIMIT_NOFILE, given, most).is_err() || given < wanted {
+        output::warning(format!(
+            "the process may open {} files: too few for {connections} connections; raise `ulimit -Hn` or lower \
+             `--max-connections`",
+            given.max(now)
+        ));
+    }
 }
 
 /// The signals that end a server.

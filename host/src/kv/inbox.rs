@@ -103,7 +103,10 @@ impl Inbox {
                     return waiting.overflow();
                 }
                 let due = Instant::now() + rest(failures);
-                waiting.failing.insert(key.clone(), (due, failures.saturating_add(1)));
+                let before = waiting.failing.insert(key.clone(), (due, failures.saturating_add(1)));
+                if let Some((before, _)) = before {
+                    waiting.due.remove(&(before, key.clone()));
+                }
                 waiting.due.insert((due, key));
             }
         }

@@ -86,6 +86,9 @@ impl Client {
         if !self.0.grants.iter().any(|grant| grant.covers(&target)) {
             return Err(OutboundError::NotGranted(target.to_string()));
         }
+        if times.head.is_zero() {
+            return Err(OutboundError::Timeout);
+        }
         let cores = &self.0.cores;
         let pool = cores.get(core() % cores.len()).expect("there is at least one");
         let response = match timeout(times.head, pool.request(request)).await {

@@ -120,3 +120,38 @@ async fn a_transaction_that_is_left_open_does_not_reach_the_next_request() {
     let open = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
     assert_eq!(database.count(open).await, 0);
 }
+
+#[tokio::test]
+async fn an_instance_of_wasi_03_answers_several_requests_at_once() {
+    let text = "reuse = { requests = 100, concurrency = 8 }\n[[routes]]\npath = \"/{*rest}\"\n";
+    let host = builder().build().unwrap();
+    let mut artifact = with_manifest("wasi-http/rust-03", text);
+    artifact.manifest.limits.concurrency = 64;
+    serve(&host, artifact).await;
+    // Streams that nobody reads yet, and others that end meanwhile.
+    let mut open = Vec::new();
+    for _ in 0..6 {
+        let request = Request::get("/stream?n=50&size=10000").body(String::new()).unwrap();
+        let mut body = host.handle(request).await.into_body();
+        assert!(body.frame().await.unwrap().is_ok());
+        open.push(body);
+    }
+    for _ in 0..10 {
+        assert_eq!(get(&host, "/text").await.text, "Hello, World!");
+    }
+    for body in open {
+        let rest = body.collect().await.unwrap().to_bytes();
+        assert!(rest.len() >= 48 * 10_000 && rest.len() < 50 * 10_000, "{}", rest.len());
+    }
+    assert_eq!(get(&host, "/error").await.code, "guest-error");
+    assert_eq!(get(&host, "/spin").await.code, "guest-trap");
+    assert_eq!(get(&host, "/text").await.text, "Hello, World!", "on another instance");
+}
+
+#[tokio::test]
+async fn only_wasi_03_answers_several_requests_at_once() {
+    let host = builder().build().unwrap();
+    let text = "reuse = { concurrency = 2 }\n[[routes]]\npath = \"/\"\n";
+    let error = host.load(with_manifest("faults/rust", text)).await.unwrap_err();
+    assert!(wharf_host::chain(&error).contains("`reuse.concurrency` is more than 1"));
+}

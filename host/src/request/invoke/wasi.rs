@@ -112,7 +112,11 @@ async fn run_03(
 const PREFIX: &str = "x-wharf-";
 
 /// The request as `wasi:http` has it: an absolute target, and the host's knowledge in fields.
-fn request(head: Head, body: RequestBody, arrival: &Arrival) -> Result<Request<WasiBody>, Failure> {
+pub(super) fn request(
+    head: Head,
+    body: RequestBody,
+    arrival: &Arrival,
+) -> Result<Request<WasiBody>, Failure> {
     let authority = Authority::try_from(head.authority());
     let Head { mut parts, annotations, .. } = head;
     let mut uri = std::mem::take(&mut parts.uri).into_parts();
