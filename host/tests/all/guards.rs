@@ -4,9 +4,9 @@ use http::{Method, Request, Response, StatusCode, header};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use wharf_host::{Body, Host, Manifest, Peer};
+use wharf_host::{Body, Config, Host, Manifest, Peer, Resolver, Resolving};
 
-use crate::support::{builder, get, read, serve, with_manifest};
+use crate::support::{artifact, builder, get, read, serve, with_manifest};
 
 /// The guest `http` behind guards; `text` describes them.
 async fn guarded(text: &str) -> Host {
@@ -293,4 +293,121 @@ async fn a_guard_that_cannot_work_is_refused_before_it_serves() {
     assert!(said.contains("which exports no guard"), "{said}");
     assert_eq!(get(&host, "/faults").await.status, StatusCode::NOT_FOUND, "the guest itself answers");
     assert!(Manifest::parse("name = \"x\"\nguard = true").is_ok(), "a guard needs no routes");
+}
+
+#[tokio::test]
+async fn a_route_whose_guard_is_gone_stays_shut() {
+    let host = builder().build().unwrap();
+    serve(&host, artifact("guard")).await;
+    serve(&host, artifact("guarded")).await;
+    let allowed = [("x-allow", "ada")];
+    let component = async || ask(&host, "/component/7", &allowed).await;
+    assert_eq!(component().await.status(), StatusCode::OK);
+    assert!(host.remove("contract-guard"));
+    assert_eq!(read(component().await).await.code, "guard-unavailable");
+    assert_eq!(ask(&host, "/open", &[]).await.status(), StatusCode::OK, "others are not concerned");
+    serve(&host, artifact("guard")).await;
+    assert_eq!(component().await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn keys_come_from_an_address_too_and_are_not_asked_for_by_every_bad_token() {
+    let (issuer, next) = (Issuer::new(), Issuer::new());
+    let server = KeyServer::start(&issuer.jwks).await;
+    let mut config = Config::default();
+    config.http.private = vec!["127.0.0.0/8".parse().unwrap()];
+    config.http.roots = Some(server.roots.path().to_owned());
+    config.http.resolver = std::sync::Arc::new(Loopback(server.address));
+    let host = builder().config(config).build().unwrap();
+    let text = format!(
+        "[[routes]]\npath = \"/{{*rest}}\"\nguards = [\"users\"]\n\
+         [guards.users.jwt]\njwks = \"https://keys.test:{}/jwks\"\n",
+        server.address.port()
+    );
+    let mut artifact = with_manifest("http/rust", &text);
+    artifact.manifest.grants.http = vec![format!("https://keys.test:{}", server.address.port())];
+    serve(&host, artifact).await;
+
+    let token =
+        |issuer: &Issuer| format!("Bearer {}", issuer.token(&json!({ "sub": "7", "exp": now() + 60 })));
+    let good = token(&issuer);
+    for _ in 0..3 {
+        assert_eq!(ask(&host, "/echo", &[("authorization", &good)]).await.status(), StatusCode::OK);
+    }
+    assert_eq!(server.asked(), 1, "keys are kept");
+    for _ in 0..20 {
+        let unknown = format!("Bearer {}", unknown_key(&next));
+        assert_eq!(
+            ask(&host, "/echo", &[("authorization", &unknown)]).await.status(),
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    assert!(server.asked() <= 2, "bad tokens made the host ask {} times", server.asked());
+}
+
+/// A token that names a key which nobody has.
+fn unknown_key(issuer: &Issuer) -> String {
+    let mut header = Header::new(Algorithm::ES256);
+    header.kid = Some("nobody's".to_owned());
+    jsonwebtoken::encode(&header, &json!({ "exp": now() + 60 }), &issuer.key).unwrap()
+}
+
+/// Finds every name on this machine.
+#[derive(Debug)]
+struct Loopback(std::net::SocketAddr);
+
+impl Resolver for Loopback {
+    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> Resolving<'a> {
+        let address = self.0;
+        Box::pin(async move { Ok(vec![address]) })
+    }
+}
+
+/// Answers with a JWKS over TLS, and counts.
+struct KeyServer {
+    address: std::net::SocketAddr,
+    roots: tempfile::NamedTempFile,
+    asked: std::sync::Arc<std::sync::atomic::AtomicU32>,
+}
+
+impl KeyServer {
+    async fn start(jwks: &str) -> Self {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let made = rcgen::generate_simple_self_signed(vec!["keys.test".to_owned()]).unwrap();
+        let roots = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(roots.path(), made.cert.pem()).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(tls));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, asked) = (listener.local_addr().unwrap(), std::sync::Arc::default());
+        let server = Self { address, roots, asked: std::sync::Arc::clone(&asked) };
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{jwks}",
+            jwks.len()
+        );
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut head = [0; 4096];
+                if stream.read(&mut head).await.is_ok_and(|read| read > 0) {
+                    asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let _gone = stream.write_all(answer.as_bytes()).await;
+                    let _gone = stream.shutdown().await;
+                }
+            }
+        });
+        server
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.load(std::sync::atomic::Ordering::Relaxed)
+    }
 }
