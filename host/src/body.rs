@@ -56,7 +56,14 @@ impl http_body::Body for Body {
         match &mut self.0 {
             Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Stream(body) => Pin::new(body).poll_frame(context),
+            Kind::Stream(body) => {
+                let frame = std::task::ready!(Pin::new(body).poll_frame(context));
+                if !matches!(frame, Some(Ok(_))) {
+                    // Some who take it ask once more behind its end.
+                    self.0 = Kind::Bytes(Bytes::new());
+                }
+                Poll::Ready(frame)
+            }
         }
     }
 

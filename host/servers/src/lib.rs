@@ -88,12 +88,32 @@ impl Server {
         self.wait()
     }
 
-    /// Lets it stand still, as an overloaded server would.
+    /// Lets it stand still, as an overloaded server would; returns when all of its threads do.
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says, or that it goes on all the same.
     pub fn pause(&self) -> io::Result<()> {
-        Ok(kill(self.pid, Signal::SIGSTOP)?)
+        kill(self.pid, Signal::SIGSTOP)?;
+        let begun = Instant::now();
+        while !self.stands_still()? {
+            if begun.elapsed() > PATIENCE {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not stop"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Whether every thread is in the state `T` (stopped) of proc(5).
+    fn stands_still(&self) -> io::Result<bool> {
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.pid))? {
+            let state = std::fs::read_to_string(thread?.path().join("stat"))?;
+            // The name of the thread stands in parentheses and may hold anything.
+            if !state.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Lets it go on.

@@ -205,6 +205,11 @@ fn check_cors(cors: &CorsGuard) -> Result<(), (String, String)> {
     if let Some(origin) = cors.origins.iter().find(|origin| !all && !is_origin(origin)) {
         return wrong("origins", &format!("has `{origin}`: write it like \"https://app.example.com\""));
     }
+    for (key, list) in [("methods", &cors.methods), ("headers", &cors.headers), ("expose", &cors.expose)] {
+        if list.iter().any(|item| item == "*") {
+            return wrong(key, "has \"*\": leave it out for those that are asked for");
+        }
+    }
     if cors.methods.iter().any(|method| http::Method::from_bytes(method.as_bytes()).is_err()) {
         return wrong("methods", "has what is no method: write them like \"PUT\"");
     }
@@ -254,6 +259,10 @@ mod tests {
             (
                 "[guards.g.cors]\norigins = [\"*\"]\ncredentials = true",
                 "`guards.g.cors.origins` has \"*\", which stands alone and without `credentials`",
+            ),
+            (
+                "[guards.g.cors]\norigins = [\"https://a.example\"]\ncredentials = true\nheaders = [\"*\"]",
+                "`guards.g.cors.headers` has \"*\": leave it out for those that are asked for",
             ),
             (
                 "[guards.g.jwt]\njwks = \"http://a/keys\"",

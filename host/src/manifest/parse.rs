@@ -1,6 +1,7 @@
 //! Text to a checked manifest, with errors that say where and what instead.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use toml::{Table, Value};
 
@@ -63,7 +64,7 @@ const KEYS: [(&str, &[&str]); 13] = [
     ("build", &["language", "package"]),
     ("routes", &["host", "path", "methods", "guards", "compress"]),
     ("guards", &["*"]),
-    ("reuse", &["requests", "concurrency", "idle"]),
+    ("reuse", &["requests", "idle"]),
     ("grants", &["pg", "kv", "http"]),
     ("limits", &["memory", "cpu", "wall", "body", "concurrency"]),
     ("config", &["*"]),
@@ -226,11 +227,11 @@ fn check_reuse(reuse: &super::Reuse) -> Result<(), ManifestError> {
             "is less than 2: leave `reuse` out for a fresh instance per request",
         ));
     }
-    if reuse.concurrency == 0 {
-        return Err(value("reuse.concurrency", "is 0: leave it out for 1"));
-    }
     if reuse.idle.is_zero() {
         return Err(value("reuse.idle", "is 0: write it like \"10s\""));
+    }
+    if reuse.idle > Duration::from_secs(60) {
+        return Err(value("reuse.idle", "is more than 60 s"));
     }
     Ok(())
 }

@@ -69,6 +69,11 @@ impl Client {
         Self(Arc::new(Inner { grants, cores }))
     }
 
+    /// Whether requests to this URL may be sent.
+    pub(crate) fn covers(&self, url: &Uri) -> bool {
+        Target::of(url).is_ok_and(|target| self.0.grants.iter().any(|grant| grant.covers(&target)))
+    }
+
     /// Sends a request with an absolute URL to a host that is granted, and waits for the response's head. Nothing
     /// is followed, and nothing is sent twice. Cancel safe: the exchange ends with the future, or with the body.
     ///

@@ -69,8 +69,8 @@ pub(crate) struct Target {
 pub(crate) enum Found {
     /// The route's target, and the captures of its pattern, still percent-encoded.
     Target(Arc<Target>, Vec<(String, String)>),
-    /// The path is known, but only with these methods; one of its targets.
-    OtherMethods(Vec<Method>, Arc<Target>),
+    /// The path is known, but only with these methods.
+    OtherMethods(Vec<Method>),
     Nothing,
 }
 
@@ -195,19 +195,22 @@ fn add(
     if let Some(other) = targets.iter().find(overlaps) {
         return Err(conflict(release, &route.path, &other.release, &route.path));
     }
-    let guards = route.guards.iter().filter_map(|name| ready(release, name, services)).collect();
+    let guards = route.guards.iter().map(|name| ready(release, name, services)).collect();
     targets.push(Arc::new(Target { methods, release: release.clone(), guards, compress: route.compress }));
     Ok(())
 }
 
 /// A guard as it stands in this snapshot.
-fn ready(release: &Release, name: &str, services: &BTreeMap<String, Arc<Release>>) -> Option<ReadyGuard> {
+fn ready(release: &Release, name: &str, services: &BTreeMap<String, Arc<Release>>) -> ReadyGuard {
     if let Some(guard) = release.guards.get(name) {
-        return Some(ReadyGuard::BuiltIn(guard.clone()));
+        return ReadyGuard::BuiltIn(guard.clone());
     }
-    let Guard::Service(service) = release.manifest.guards.get(name)? else { return None };
+    // What is nowhere described keeps its route shut.
+    let Some(Guard::Service(service)) = release.manifest.guards.get(name) else {
+        return ReadyGuard::Service(name.to_owned(), None);
+    };
     let found = services.get(service).filter(|found| found.guard.is_some());
-    Some(ReadyGuard::Service(service.clone(), found.cloned()))
+    ReadyGuard::Service(service.clone(), found.cloned())
 }
 
 fn conflict(release: &Release, path: &str, other: &Release, other_path: &str) -> PublishError {
@@ -242,10 +245,7 @@ impl Paths {
                 let captures = found.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
                 Found::Target(target.clone(), captures.collect())
             }
-            None => match found.value.first() {
-                Some(target) => Found::OtherMethods(allowed(found.value), target.clone()),
-                None => Found::Nothing,
-            },
+            None => Found::OtherMethods(allowed(found.value)),
         }
     }
 }

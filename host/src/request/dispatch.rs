@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::request::Parts;
 use http::uri::Authority;
+use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
 use crate::release::{Found, RouteTable, Target};
@@ -38,23 +39,50 @@ impl Head {
 pub(crate) fn dispatch(routes: &RouteTable, parts: Parts) -> Result<(Arc<Target>, Head), Failure> {
     check(&parts)?;
     let host = host_name(authority(&parts));
-    match routes.find(&host, parts.uri.path(), &parts.method) {
+    let mut found = routes.find(&host, parts.uri.path(), &parts.method);
+    if let (Found::OtherMethods(_), Some(method)) = (&found, preflight(&parts)) {
+        // The guards of the route that is asked about know what to answer.
+        found = match routes.find(&host, parts.uri.path(), &method) {
+            Found::Target(target, captures) if target.answers_preflights() => Found::Target(target, captures),
+            _ => found,
+        };
+    }
+    match found {
         Found::Target(target, captures) => {
             let params = captures.into_iter().map(decode).collect::<Result<_, _>>()?;
             Ok((target, Head { parts, params, annotations: Vec::new() }))
         }
-        // The route's guards know what to answer, whatever methods its handler takes.
-        Found::OtherMethods(_, target)
-            if target.answers_preflights() && is_preflight(&parts.method, &parts.headers) =>
-        {
-            Ok((target, Head { parts, params: Vec::new(), annotations: Vec::new() }))
-        }
-        Found::OtherMethods(methods, _) => Err(Failure::MethodNotAllowed(methods)),
+        Found::OtherMethods(methods) => Err(Failure::MethodNotAllowed(methods)),
         Found::Nothing => Err(Failure::NotFound),
     }
 }
 
+/// The method that a browser asks about before it uses it.
+fn preflight(parts: &Parts) -> Option<Method> {
+    if !is_preflight(&parts.method, &parts.headers) {
+        return None;
+    }
+    let asked = parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+    Method::from_bytes(asked.as_bytes()).ok()
+}
+
+/// Whether guests may read a path as another one than the routes: `.` and `..`, also as `%2e`, and backslashes.
+fn is_ambiguous(path: &str) -> bool {
+    // Most paths have neither.
+    if !path.bytes().any(|byte| matches!(byte, b'.' | b'%' | b'\\')) {
+        return false;
+    }
+    let is_dots = |segment: &str| {
+        let plain = segment.replace("%2e", ".").replace("%2E", ".");
+        plain == "." || plain == ".."
+    };
+    path.contains('\\') || path.split('/').any(is_dots)
+}
+
 fn check(parts: &Parts) -> Result<(), Failure> {
+    if is_ambiguous(parts.uri.path()) {
+        return Err(Failure::BadRequest("the request's path has a segment of dots, or a backslash"));
+    }
     if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
         return Err(Failure::UriTooLong);
     }
@@ -105,7 +133,17 @@ fn decode((key, value): (String, String)) -> Result<(String, String), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::host_name;
+    use super::{host_name, is_ambiguous};
+
+    #[test]
+    fn paths_that_guests_may_read_otherwise_are_refused() {
+        for path in ["/..", "/a/../b", "/a/%2e%2E/b", "/a/.%2e", "/./a", "/a\\b", "/%2e"] {
+            assert!(is_ambiguous(path), "{path}");
+        }
+        for path in ["/", "/a.b/c..d", "/...", "/%2eenv", "/a%20b//c", "/.well-known/x"] {
+            assert!(!is_ambiguous(path), "{path}");
+        }
+    }
 
     #[test]
     fn a_host_name_loses_its_port_and_its_capitals() {

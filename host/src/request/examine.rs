@@ -115,7 +115,11 @@ pub(crate) async fn examine(
 ) -> Result<Option<Reply>, (Failure, Option<Arc<Release>>)> {
     for guard in &target.guards {
         let passed = match guard {
-            ReadyGuard::BuiltIn(guard) => ask(guard, head, examined, arrival).await.map_err(|f| (f, None))?,
+            ReadyGuard::BuiltIn(guard) => {
+                let asked =
+                    tokio::time::timeout_at(deadline.into(), ask(guard, head, examined, arrival)).await;
+                asked.unwrap_or(Err(Failure::Deadline)).map_err(|failure| (failure, None))?
+            }
             ReadyGuard::Service(name, None) => {
                 return Err((Failure::NoGuard(format!("service `{name}` is not there")), None));
             }

@@ -103,19 +103,6 @@ impl RequestState {
         self.local = Extensions::new();
     }
 
-    /// One more request on an instance that answers several at once: what it logs from now on is this one's, and
-    /// its CPU time begins anew.
-    pub(crate) fn join(&mut self, request: RequestId) {
-        self.id = request;
-        self.deadline = Instant::now() + self.release.manifest.limits.wall;
-        self.cpu.reset();
-        self.local = Extensions::new();
-        self.wasi_http = None;
-        if let Some(printed) = &self.printed {
-            printed.belong_to(&self.source());
-        }
-    }
-
     /// Everything that one request must not have from another.
     fn begin(&mut self, permit: Permit, arrival: &Arrival, deadline: Instant) {
         self.permit = Some(permit);

@@ -8,7 +8,6 @@
 mod borrowed;
 mod chunks;
 mod driven;
-mod shared;
 mod typed;
 mod wasi;
 
@@ -25,7 +24,6 @@ use super::respond::Reply;
 use super::{Arrival, Failure};
 
 pub(super) use borrowed::{Fields, RequestRef};
-pub(crate) use shared::{Shared, share};
 pub(crate) use typed::check_handle;
 
 pub(crate) async fn invoke(

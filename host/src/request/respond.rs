@@ -136,9 +136,13 @@ pub(crate) fn check(
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
 ) -> Result<(StatusCode, HeaderMap), Failure> {
+    Ok((check_status(status)?, fields(headers)?))
+}
+
+/// 200 to 599: others are no final answers, or none at all.
+pub(crate) fn check_status(status: u16) -> Result<StatusCode, Failure> {
     let valid = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
-    let status = valid.ok_or_else(|| Failure::InvalidReply(format!("status {status} is not 200 to 599")))?;
-    Ok((status, fields(headers)?))
+    valid.ok_or_else(|| Failure::InvalidReply(format!("status {status} is not 200 to 599")))
 }
 
 /// Fields that belong to the connection, the host or both: a guest's are dropped.

@@ -4,7 +4,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use wharf_host::Host;
 
-use crate::support::{artifact, builder, get, host, post, read, serve, with_manifest};
+use crate::support::{builder, get, host, read, serve, with_manifest};
 
 /// The guest `faults`, whose instances answer so many requests.
 async fn reusing(text: &str) -> Host {
@@ -102,56 +102,4 @@ async fn streams_and_handlers_of_wasi_are_reused_when_they_are_done() {
         drop(body);
         assert_eq!(get(&host, "/text").await.text, "Hello, World!");
     }
-}
-
-#[tokio::test]
-async fn a_transaction_that_is_left_open_does_not_reach_the_next_request() {
-    let database = crate::support::Database::start().await;
-    let host = database.builder().build().unwrap();
-    let mut reused = artifact("pg-client");
-    let manifest =
-        wharf_host::Manifest::parse("name = \"x\"\nreuse = { requests = 100 }\n[[routes]]\npath = \"/\"\n");
-    reused.manifest.reuse = manifest.unwrap().reuse;
-    serve(&host, reused).await;
-    for _ in 0..3 {
-        let command = serde_json::json!({ "sql": "select 1" });
-        assert!(post(&host, "/query", command).await.get("error").is_none());
-    }
-    let open = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
-    assert_eq!(database.count(open).await, 0);
-}
-
-#[tokio::test]
-async fn an_instance_of_wasi_03_answers_several_requests_at_once() {
-    let text = "reuse = { requests = 100, concurrency = 8 }\n[[routes]]\npath = \"/{*rest}\"\n";
-    let host = builder().build().unwrap();
-    let mut artifact = with_manifest("wasi-http/rust-03", text);
-    artifact.manifest.limits.concurrency = 64;
-    serve(&host, artifact).await;
-    // Streams that nobody reads yet, and others that end meanwhile.
-    let mut open = Vec::new();
-    for _ in 0..6 {
-        let request = Request::get("/stream?n=50&size=10000").body(String::new()).unwrap();
-        let mut body = host.handle(request).await.into_body();
-        assert!(body.frame().await.unwrap().is_ok());
-        open.push(body);
-    }
-    for _ in 0..10 {
-        assert_eq!(get(&host, "/text").await.text, "Hello, World!");
-    }
-    for body in open {
-        let rest = body.collect().await.unwrap().to_bytes();
-        assert!(rest.len() >= 48 * 10_000 && rest.len() < 50 * 10_000, "{}", rest.len());
-    }
-    assert_eq!(get(&host, "/error").await.code, "guest-error");
-    assert_eq!(get(&host, "/spin").await.code, "guest-trap");
-    assert_eq!(get(&host, "/text").await.text, "Hello, World!", "on another instance");
-}
-
-#[tokio::test]
-async fn only_wasi_03_answers_several_requests_at_once() {
-    let host = builder().build().unwrap();
-    let text = "reuse = { concurrency = 2 }\n[[routes]]\npath = \"/\"\n";
-    let error = host.load(with_manifest("faults/rust", text)).await.unwrap_err();
-    assert!(wharf_host::chain(&error).contains("`reuse.concurrency` is more than 1"));
 }

@@ -5,7 +5,7 @@ mod fetch;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde_json::Value;
 
@@ -128,7 +128,14 @@ pub(super) fn keys(json: &[u8]) -> Result<Vec<Key>, String> {
 
 fn key(jwk: &Jwk) -> Option<Key> {
     use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve};
-    let named = jwk.common.key_algorithm.and_then(|named| named.to_string().parse().ok());
+    let other_use = |used: &PublicKeyUse| *used != PublicKeyUse::Signature;
+    if jwk.common.public_key_use.as_ref().is_some_and(other_use) {
+        return None;
+    }
+    let named: Option<Algorithm> = match &jwk.common.key_algorithm {
+        Some(named) => Some(named.to_string().parse().ok()?),
+        None => None,
+    };
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => named.unwrap_or(Algorithm::RS256),
         AlgorithmParameters::EllipticCurve(curve) => match curve.curve {

@@ -18,6 +18,9 @@ use super::{Pass, Seen};
 /// After so many requests, keys that are fresh again are forgotten.
 const SWEEP: u32 = 10_000;
 
+/// Keys that are counted apart at once: some megabytes.
+const MOST_CELLS: usize = 100_000;
+
 /// The cells of one guard.
 pub(crate) struct Rate {
     key: Key,
@@ -57,7 +60,9 @@ impl Rate {
         if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
             self.cells.retain_recent();
         }
-        match self.cells.check_key(&self.key(seen)) {
+        // Clients that make up keys share one cell once there are too many.
+        let key = if self.cells.len() < MOST_CELLS { self.key(seen) } else { 0 };
+        match self.cells.check_key(&key) {
             Ok(()) => Ok(Pass::As(Vec::new())),
             Err(until) => {
                 Err(Failure::TooManyRequests(whole_seconds(until.wait_time_from(self.clock.now()))))

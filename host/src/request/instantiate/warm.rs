@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Store;
 use wasmtime::component::{Instance, ResourceTable};
+use wasmtime_wasi_http::{p2, p3};
 
 use crate::host::core;
 use crate::manifest::Reuse;
@@ -107,7 +108,20 @@ fn holds_on(table: &mut ResourceTable) -> bool {
             || entry.is::<CopyWriter>()
             || entry.is::<CopyReader>()
             || entry.is::<BodyReader>()
+            || is_exchange(entry)
     })
+}
+
+/// Messages of `wasi:http`: they lead to what other requests sent or got.
+fn is_exchange(entry: &dyn Any) -> bool {
+    entry.is::<p2::types::HostIncomingRequest>()
+        || entry.is::<p2::types::HostIncomingResponse>()
+        || entry.is::<p2::types::HostFutureIncomingResponse>()
+        || entry.is::<p2::types::HostResponseOutparam>()
+        || entry.is::<p2::body::HostIncomingBody>()
+        || entry.is::<p2::body::HostFutureTrailers>()
+        || entry.is::<p3::Request>()
+        || entry.is::<p3::Response>()
 }
 
 /// Drops what has waited too long, when nobody comes for it.

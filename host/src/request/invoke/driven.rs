@@ -39,6 +39,7 @@ pub(super) async fn reply(
     request: RequestId,
     mut guest: Guest,
     mut answered: oneshot::Receiver<Answer>,
+    head_only: bool,
     meter: Arc<CpuMeter>,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
@@ -59,6 +60,7 @@ pub(super) async fn reply(
     };
     let response = answer.map_err(|error| Failure::GuestError(format!("{error:#}")))?;
     let (parts, body) = response.into_parts();
+    let status = respond::check_status(parts.status.as_u16())?;
     let headers = respond::without_host_fields(parts.headers)?;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut driven = Driven {
@@ -77,9 +79,13 @@ pub(super) async fn reply(
     };
     let body = match driven.settle().await {
         Some(bytes) => Body::from(bytes),
+        None if head_only => {
+            driven.drain_behind();
+            Body::empty()
+        }
         None => Body::stream(driven),
     };
-    Ok(Reply { status: parts.status, headers, body })
+    Ok(Reply { status, headers, body })
 }
 
 /// Why a stream broke off: what the log says, not the client.
@@ -151,9 +157,7 @@ impl Driven {
                 self.patience = None;
                 self.meter.reset();
                 self.ended = frame.is_none();
-                return Poll::Ready(
-                    frame.map(|frame| frame.map_err(|error| Broken::Guest(error.to_string()))),
-                );
+                return Poll::Ready(frame.map(checked));
             }
             let Some(guest) = &mut self.guest else { break };
             match guest.as_mut().poll(context) {
@@ -182,9 +186,29 @@ impl Driven {
         Poll::Ready(Some(Err(Broken::Late)))
     }
 
+    /// Takes the body that nobody wants (HEAD), so that the guest can end.
+    fn drain_behind(mut self) {
+        let cleanup = self.release.cleanup.clone();
+        cleanup.spawn(async move {
+            while let Some(Ok(_)) = std::future::poll_fn(|context| self.piece(context)).await {}
+        });
+    }
+
     fn report(&self, broken: &Broken) {
         let (service, request) = (self.release.service(), self.request);
         tracing::warn!(service, %request, error = %broken, "response broken off");
+    }
+}
+
+/// A frame of the guest's; trailers have only what a guest may set.
+fn checked(frame: Result<Frame<Bytes>, wasmtime_wasi_http::Error>) -> Result<Frame<Bytes>, Broken> {
+    let frame = frame.map_err(|error| Broken::Guest(error.to_string()))?;
+    match frame.into_trailers() {
+        Err(data) => Ok(data),
+        Ok(trailers) => match respond::without_host_fields(trailers) {
+            Ok(trailers) => Ok(Frame::trailers(trailers)),
+            Err(why) => Err(Broken::Guest(why.to_string())),
+        },
     }
 }
 

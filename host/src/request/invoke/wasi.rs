@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_channel::oneshot;
 use http::uri::{Authority, Scheme};
-use http::{HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -34,6 +35,7 @@ pub(super) async fn invoke(
     arrival: &Arrival,
 ) -> Result<Reply, Failure> {
     let (meter, deadline) = (store.data().cpu.clone(), store.data().deadline());
+    let head_only = head.parts.method == http::Method::HEAD;
     let request = request(head, body, arrival)?;
     let (answer, answered) = oneshot::channel();
     let release = release.clone();
@@ -46,7 +48,7 @@ pub(super) async fn invoke(
         }
         Handler::Typed(_) => return Err(Failure::Host(wasmtime::Error::msg("not a handler of WASI"))),
     };
-    driven::reply(release, arrival.id, guest, answered, meter, deadline).await
+    driven::reply(release, arrival.id, guest, answered, head_only, meter, deadline).await
 }
 
 async fn run_02(
@@ -118,28 +120,36 @@ pub(super) fn request(
     arrival: &Arrival,
 ) -> Result<Request<WasiBody>, Failure> {
     let authority = Authority::try_from(head.authority());
-    let Head { mut parts, annotations, .. } = head;
+    let Head { mut parts, annotations, params } = head;
     let mut uri = std::mem::take(&mut parts.uri).into_parts();
     uri.scheme = Some(if arrival.peer.secure { Scheme::HTTPS } else { Scheme::HTTP });
     // A caller inside this process may have named no host.
     uri.authority = Some(authority.unwrap_or_else(|_none| Authority::from_static("localhost")));
     parts.uri = Uri::from_parts(uri).map_err(|_| Failure::BadRequest("the request's target is not valid"))?;
 
-    let forged: Vec<HeaderName> =
-        parts.headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
-    for name in forged {
-        parts.headers.remove(name);
-    }
-    let known = [("request-id", arrival.id.as_str()), ("remote-addr", &arrival.address)];
-    let annotations = annotations.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    for (key, value) in known.into_iter().chain(annotations) {
+    remove_forged(&mut parts.headers);
+    let annotations = annotations.iter().map(|(key, value)| (key.to_ascii_lowercase(), value.as_str()));
+    let params = params.iter().map(|(key, value)| (format!("param-{key}"), value.as_str()));
+    // The host's own last: no annotation replaces them.
+    let own = [("request-id", arrival.id.as_str()), ("remote-addr", &arrival.address)];
+    let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
+    for (key, value) in annotations.chain(params).chain(own) {
         let name = HeaderName::try_from(format!("{PREFIX}{key}"));
-        // An annotation that cannot be a field is one that only guests of our own contract see.
+        // What cannot be a field is there for guests of our own contract only.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
-            parts.headers.append(name, value);
+            parts.headers.insert(name, value);
         }
     }
     Ok(Request::from_parts(parts, wasi_body(body)))
+}
+
+/// Some guests cannot tell `-` from `_`.
+fn remove_forged(fields: &mut HeaderMap) {
+    let is_forged = |name: &&HeaderName| name.as_str().replace('_', "-").starts_with(PREFIX);
+    let forged: Vec<HeaderName> = fields.keys().filter(is_forged).cloned().collect();
+    for name in forged {
+        fields.remove(name);
+    }
 }
 
 fn wasi_body(body: RequestBody) -> WasiBody {
@@ -147,7 +157,17 @@ fn wasi_body(body: RequestBody) -> WasiBody {
         RequestBody::Bytes(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
         RequestBody::Streamed(reader) => {
             let broken = |error: crate::BodyError| Error::InternalError(Some(error.to_string()));
-            reader.into_body().map_err(broken).map_frame(|frame| frame.map_data(Bytes::from)).boxed_unsync()
+            reader.into_body().map_err(broken).map_frame(without_forged).boxed_unsync()
         }
+    }
+}
+
+fn without_forged(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            remove_forged(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
     }
 }

@@ -22,6 +22,7 @@ const FRESH: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long fetching may take, and how much may come.
 const PATIENCE: Times = Times { head: Duration::from_secs(5), idle: Duration::from_secs(5) };
+const TOTAL: Duration = Duration::from_secs(10);
 const LARGEST: usize = 1 << 20;
 
 /// The keys of one guard as they are now.
@@ -43,7 +44,10 @@ impl Keys {
     }
 
     pub(super) fn fetched(url: &str, client: &Client) -> Result<Self, String> {
-        let url = url.parse().map_err(|error| format!("`{url}` is no address: {error}"))?;
+        let url: Uri = url.parse().map_err(|error| format!("`{url}` is no address: {error}"))?;
+        if !client.covers(&url) {
+            return Err(format!("`{url}` is not in this service's `grants.http`"));
+        }
         let source = Source { url, client: client.clone(), asked: Mutex::new(None) };
         Ok(Self { known: ArcSwap::from_pointee(Vec::new()), source: Some(source) })
     }
@@ -59,7 +63,8 @@ impl Keys {
         let known = self.known.load_full();
         let Some(source) = &self.source else { return Ok(known) };
         if !do_they(&known) {
-            let failed = self.fetch(source, PAUSE).await.err();
+            // In a task of its own: a client that leaves must not take the keys from everybody else.
+            let failed = self.clone().fetch_apart(PAUSE).await.err();
             let known = self.known.load_full();
             return match failed {
                 Some(why) if known.is_empty() => Err(why),
@@ -70,14 +75,20 @@ impl Keys {
         let old =
             source.asked.try_lock().is_ok_and(|asked| asked.is_none_or(|asked| asked.elapsed() > FRESH));
         if old {
-            let keys = self.clone();
-            tokio::spawn(async move {
-                if let Some(source) = &keys.source {
-                    let _logged = keys.fetch(source, FRESH).await;
-                }
-            });
+            drop(self.clone().fetch_apart(FRESH));
         }
         Ok(known)
+    }
+
+    /// Fetches whether or not anybody waits for it; it ends within [`TOTAL`].
+    fn fetch_apart(self: Arc<Self>, pause: Duration) -> impl Future<Output = Result<(), String>> {
+        let task = tokio::spawn(async move {
+            match &self.source {
+                Some(source) => self.fetch(source, pause).await,
+                None => Ok(()),
+            }
+        });
+        async { task.await.unwrap_or_else(|lost| Err(lost.to_string())) }
     }
 
     /// Asks unless somebody did within `pause`.
@@ -90,7 +101,8 @@ impl Keys {
             };
         }
         *asked = Some(Instant::now());
-        match source.get().await {
+        let late = |_| Err(format!("nothing whole came within {TOTAL:?}"));
+        match tokio::time::timeout(TOTAL, source.get()).await.unwrap_or_else(late) {
             Ok(fetched) => {
                 self.known.store(Arc::new(fetched));
                 Ok(())
