@@ -257,10 +257,17 @@ async fn guests_of_wasi_get_annotations_as_fields_that_no_client_can_set() {
             format!("[[routes]]\npath = \"/{{*rest}}\"\nguards = [\"partner\"]\n{}", api_key("secret-a"));
         let host = builder().build().unwrap();
         serve(&host, with_manifest(guest, &text)).await;
-        let fields = [("x-api-key", "secret-a"), ("x-wharf-api-key", "forged"), ("x-wharf-role", "admin")];
+        let fields = [
+            ("x-api-key", "secret-a"),
+            ("x-wharf-api-key", "forged"),
+            ("x-wharf-role", "admin"),
+            ("x_wharf_role", "admin"),
+        ];
         let echo: Value = serde_json::from_str(&read(ask(&host, "/echo", &fields).await).await.text).unwrap();
         assert_eq!(echo["headers"]["x-wharf-api-key"], "a");
-        assert_eq!(echo["headers"].get("x-wharf-role"), None);
+        assert_eq!(echo["headers"]["x-wharf-param-rest"], "echo");
+        let named = echo["headers"].as_object().unwrap().keys().filter(|name| name.ends_with("role"));
+        assert_eq!(named.count(), 0, "{echo}");
     }
 }
 
@@ -410,4 +417,53 @@ impl KeyServer {
     fn asked(&self) -> u32 {
         self.asked.load(std::sync::atomic::Ordering::Relaxed)
     }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_by_the_route_that_it_asks_about() {
+    let text = r#"
+        [[routes]]
+        path = "/echo"
+        methods = ["GET"]
+        guards = ["all"]
+        [[routes]]
+        path = "/echo"
+        methods = ["PUT"]
+        guards = ["one"]
+        [[routes]]
+        path = "/echo"
+        methods = ["DELETE"]
+        [guards.all.cors]
+        origins = ["*"]
+        [guards.one.cors]
+        origins = ["https://app.example.com"]
+    "#;
+    let host = guarded(text).await;
+    let preflight = async |method: &str| {
+        let request = Request::builder()
+            .method(Method::OPTIONS)
+            .uri("/echo")
+            .header("origin", "https://evil.example.com")
+            .header("access-control-request-method", method)
+            .body(String::new());
+        let answer = host.handle(request.unwrap()).await;
+        (answer.status(), answer.headers().get("access-control-allow-origin").cloned())
+    };
+    assert_eq!(preflight("GET").await.1.unwrap(), "*");
+    assert_eq!(preflight("PUT").await.1, None);
+    assert_eq!(preflight("DELETE").await.0, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn a_path_that_guests_may_read_otherwise_reaches_none() {
+    let text = format!(
+        "[[routes]]\npath = \"/echo/secret\"\nguards = [\"partner\"]\n[[routes]]\npath = \"/{{*rest}}\"\n{}",
+        api_key("secret-a")
+    );
+    let host = guarded(&text).await;
+    assert_eq!(get(&host, "/echo/secret").await.status, StatusCode::UNAUTHORIZED);
+    for path in ["/x/../echo/secret", "/x/%2e%2E/echo/secret", "/echo/./secret"] {
+        assert_eq!(get(&host, path).await.code, "bad-request", "{path}");
+    }
+    assert_eq!(get(&host, "/echo/a.b..c").await.status, StatusCode::OK);
 }
