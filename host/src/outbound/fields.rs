@@ -88,9 +88,9 @@ mod tests {
         fields.iter().map(field).collect()
     }
 
-    fn prepared(method: Method, fields: &[(&'static str, &'static str)], known: Option<u64>) -> HeaderMap {
+    fn prepared(method: &Method, fields: &[(&'static str, &'static str)], known: Option<u64>) -> HeaderMap {
         let mut headers = map(fields);
-        prepare(&mut headers, &method, ["a.test", "A.test:80"], known).unwrap();
+        prepare(&mut headers, method, ["a.test", "A.test:80"], known).unwrap();
         headers
     }
 
@@ -110,19 +110,19 @@ mod tests {
 
     #[test]
     fn another_host_is_refused_and_the_own_is_the_hosts_to_write() {
-        assert!(prepared(Method::GET, &[("host", "a.test:80")], Some(0)).is_empty());
+        assert!(prepared(&Method::GET, &[("host", "a.test:80")], Some(0)).is_empty());
         let mut headers = map(&[("host", "b.test")]);
         assert!(prepare(&mut headers, &Method::GET, ["a.test", "a.test:80"], Some(0)).is_err());
     }
 
     #[test]
     fn the_length_is_the_bodys_where_it_is_known() {
-        assert!(prepared(Method::PUT, &[("content-length", "7")], Some(3)).is_empty());
-        assert_eq!(prepared(Method::POST, &[], Some(0)), map(&[("content-length", "0")]));
+        assert!(prepared(&Method::PUT, &[("content-length", "7")], Some(3)).is_empty());
+        assert_eq!(prepared(&Method::POST, &[], Some(0)), map(&[("content-length", "0")]));
         let sized = [("content-length", "7")];
-        assert_eq!(prepared(Method::PUT, &sized, None), map(&sized));
-        assert!(prepared(Method::PUT, &[("content-length", "+7")], None).is_empty());
-        assert!(prepared(Method::PUT, &[("content-length", "7"), ("content-length", "8")], None).is_empty());
-        assert_eq!(prepared(Method::GET, &[], None), map(&[("transfer-encoding", "chunked")]));
+        assert_eq!(prepared(&Method::PUT, &sized, None), map(&sized));
+        assert!(prepared(&Method::PUT, &[("content-length", "+7")], None).is_empty());
+        assert!(prepared(&Method::PUT, &[("content-length", "7"), ("content-length", "8")], None).is_empty());
+        assert_eq!(prepared(&Method::GET, &[], None), map(&[("transfer-encoding", "chunked")]));
     }
 }

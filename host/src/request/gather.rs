@@ -23,7 +23,7 @@ const BY_VALUE: u64 = 64 << 10;
 /// What the guest gets.
 pub(crate) enum RequestBody {
     Bytes(Bytes),
-    Streamed(BodyReader),
+    Streamed(Box<BodyReader>),
 }
 
 pub(crate) async fn gather<B>(
@@ -45,7 +45,7 @@ where
     }
     if known.is_none_or(|length| length > BY_VALUE) {
         let body = UnsyncBoxBody::new(body.map_err(Into::into));
-        return Ok(RequestBody::Streamed(BodyReader::new(body, limit, pace)));
+        return Ok(RequestBody::Streamed(Box::new(BodyReader::new(body, limit, pace))));
     }
     match tokio::time::timeout_at(deadline.into(), collect(body, pace)).await {
         Ok(collected) => collected.map(RequestBody::Bytes),

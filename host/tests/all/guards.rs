@@ -206,8 +206,7 @@ async fn a_rate_holds_for_each_key_apart() {
 
     let host = guarded(&rate("address")).await;
     let from = async |address: &str| {
-        let mut peer = Peer::default();
-        peer.address = address.parse().unwrap();
+        let peer = Peer { address: address.parse().unwrap(), ..Peer::default() };
         host.handle_from(Request::get("/text").body(String::new()).unwrap(), peer).await.status()
     };
     for address in ["[2001:db8::1]:1", "[2001:db8::2]:2"] {

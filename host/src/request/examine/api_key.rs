@@ -16,7 +16,7 @@ pub(crate) struct ApiKeys {
 
 impl ApiKeys {
     pub(super) fn new(guard: &ApiKeyGuard) -> Result<Self, String> {
-        let header = guard.header.parse().map_err(|_| format!("`{}` is no field", guard.header))?;
+        let header = guard.header.parse().map_err(|_told| format!("`{}` is no field", guard.header))?;
         let key = |(name, text): (&String, &String)| Some((name.clone(), digest_of(text)?));
         let keys = guard.keys.iter().map(key).collect::<Option<_>>().ok_or("a key is no digest")?;
         Ok(Self { header, keys })

@@ -71,6 +71,6 @@ pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 fn parsed<T: std::str::FromStr>(texts: &[String]) -> Result<Vec<T>, String> {
-    let parse = |text: &String| text.parse().map_err(|_| format!("`{text}` is not valid there"));
+    let parse = |text: &String| text.parse().map_err(|_told| format!("`{text}` is not valid there"));
     texts.iter().map(parse).collect()
 }

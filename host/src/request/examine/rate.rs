@@ -42,7 +42,7 @@ impl Rate {
         let key = match RateKey::parse(&guard.key) {
             Some(RateKey::Address) => Key::Address,
             Some(RateKey::Header(name)) => {
-                Key::Header(name.parse().map_err(|_| format!("`{name}` is no field"))?)
+                Key::Header(name.parse().map_err(|_told| format!("`{name}` is no field"))?)
             }
             Some(RateKey::Annotation(name)) => Key::Annotation(name),
             None => return Err(format!("`{}` is no key", guard.key)),

@@ -97,7 +97,7 @@ enum Param {
 fn body_param(store: &mut Store<RequestState>, body: RequestBody) -> Result<Param, Failure> {
     match body {
         RequestBody::Bytes(bytes) => Ok(Param::Bytes(bytes)),
-        RequestBody::Streamed(reader) => match store.data_mut().table.push(reader) {
+        RequestBody::Streamed(reader) => match store.data_mut().table.push(*reader) {
             Ok(handle) => Ok(Param::Reader(handle.rep())),
             Err(error) => Err(Failure::Host(error.into())),
         },

@@ -2,6 +2,7 @@
 //! on while the body is sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_channel::oneshot;
@@ -58,6 +59,7 @@ async fn run_02(
     request: Request<WasiBody>,
     answer: oneshot::Sender<Answer>,
 ) -> Result<(), Failure> {
+    let answered = Arc::new(AtomicBool::new(false));
     let called = async {
         let instance = instantiate::instance(&release, &mut store).await?;
         let proxy = indices.load(&mut store, &instance)?;
@@ -67,7 +69,9 @@ async fn run_02(
         };
         let mut view = store.data_mut().http();
         let request = view.new_incoming_request(scheme, request)?;
+        let told = answered.clone();
         let out = view.new_response_outparam_from_callback(move |response| {
+            told.store(true, Ordering::Relaxed);
             // Nobody waits any more when the deadline has passed.
             let _late = answer.send(response.map_err(wasmtime::Error::from));
         })?;
@@ -76,7 +80,10 @@ async fn run_02(
     };
     let called: wasmtime::Result<Instance> = called.await;
     let instance = called.map_err(|error| fault(&store, error))?;
-    instantiate::leave(store, instance);
+    // One that returns without a response is of no use to the next request, either.
+    if answered.load(Ordering::Relaxed) {
+        instantiate::leave(store, instance);
+    }
     Ok(())
 }
 
@@ -125,7 +132,8 @@ pub(super) fn request(
     uri.scheme = Some(if arrival.peer.secure { Scheme::HTTPS } else { Scheme::HTTP });
     // A caller inside this process may have named no host.
     uri.authority = Some(authority.unwrap_or_else(|_none| Authority::from_static("localhost")));
-    parts.uri = Uri::from_parts(uri).map_err(|_| Failure::BadRequest("the request's target is not valid"))?;
+    parts.uri =
+        Uri::from_parts(uri).map_err(|_told| Failure::BadRequest("the request's target is not valid"))?;
 
     remove_forged(&mut parts.headers);
     let annotations = annotations.iter().map(|(key, value)| (key.to_ascii_lowercase(), value.as_str()));

@@ -75,6 +75,7 @@ fn broken(error: BodyError) -> Error {
 }
 
 /// The error in the words of `wasi:http`.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 fn told(error: OutboundError) -> Error {
     use ConnectError as C;
     use OutboundError as E;

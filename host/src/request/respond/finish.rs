@@ -55,7 +55,7 @@ fn compress(response: Response<Body>, encodings: HeaderValue) -> Response<Body> 
     });
     match CompressionLayer::new().layer(behind).oneshot(request).now_or_never() {
         Some(Ok(compressed)) => {
-            compressed.map(|body| Body::stream(body.map_err(|error| -> BodyError { error.into() })))
+            compressed.map(|body| Body::stream(body.map_err(|error| -> BodyError { error })))
         }
         _ => Response::default(),
     }
