@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")"
 
 # Not `npm ci`: the lock file cannot name the packages for some platforms, which were never published.
-npm install --prefix handler --no-save --no-audit --no-fund --loglevel=error
+# 75 (EX_TEMPFAIL of sysexits.h): the packages could not be had, which says nothing about this folder.
+npm install --prefix handler --no-save --no-audit --no-fund --loglevel=error || exit 75
 mkdir -p handler/.wharf/build
 # --sync: without the contract's async calls, which plain functions do not need. --stub-wasi: no imports beyond it.
 handler/node_modules/.bin/componentize-qjs --sync --stub-wasi --opt-size \
