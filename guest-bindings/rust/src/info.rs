@@ -1,11 +1,11 @@
 //! What the host knows about a request beyond HTTP, for axum handlers.
 
-use crate::{bindings::wharf::platform::http_types, head::find};
+use crate::{Head, bindings::wharf::platform::http_types};
 use axum::extract::FromRequestParts;
 use http::{StatusCode, request::Parts};
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
-/// An extractor (and a request extension) with what the host adds to each request.
+/// An extractor (and a request extension) with what the host adds to each request: see [`Head`].
 ///
 /// ```
 /// # use wharf_guest::RequestInfo;
@@ -14,67 +14,19 @@ use std::sync::Arc;
 /// }
 /// ```
 #[derive(Debug, Clone)]
-pub struct RequestInfo(Arc<http_types::Request>);
+pub struct RequestInfo(Arc<Head>);
 
-impl RequestInfo {
-    /// What the manifest's route pattern captured under this name, percent-decoded.
-    #[must_use]
-    pub fn path_param(&self, name: &str) -> Option<&str> {
-        find(&self.0.path_params, name)
-    }
+impl Deref for RequestInfo {
+    type Target = Head;
 
-    /// What a guard of this route found out, e.g. `"user"`; a client cannot forge it.
-    #[must_use]
-    pub fn annotation(&self, name: &str) -> Option<&str> {
-        find(&self.0.annotations, name)
-    }
-
-    /// `"http"` or `"https"`.
-    #[must_use]
-    pub fn scheme(&self) -> &str {
-        &self.0.scheme
-    }
-
-    /// Host and, when not the default, port.
-    #[must_use]
-    pub fn authority(&self) -> &str {
-        &self.0.authority
-    }
-
-    /// The client's IP address.
-    #[must_use]
-    pub fn remote_addr(&self) -> &str {
-        &self.0.remote_addr
-    }
-
-    /// The client's TCP port; 0 when a proxy did not report it.
-    #[must_use]
-    pub fn remote_port(&self) -> u16 {
-        self.0.remote_port
-    }
-
-    /// Unique to this request; also in the logs and in the response's `x-request-id`.
-    #[must_use]
-    pub fn request_id(&self) -> &str {
-        &self.0.request_id
-    }
-
-    /// When the head had arrived: Unix time in milliseconds.
-    #[must_use]
-    pub fn received_at(&self) -> u64 {
-        self.0.received_at
-    }
-
-    /// When the host gives up and answers 504: Unix time in milliseconds.
-    #[must_use]
-    pub fn deadline(&self) -> u64 {
-        self.0.deadline
+    fn deref(&self) -> &Head {
+        &self.0
     }
 }
 
 impl From<http_types::Request> for RequestInfo {
     fn from(head: http_types::Request) -> Self {
-        Self(Arc::new(head))
+        Self(Arc::new(head.into()))
     }
 }
 
