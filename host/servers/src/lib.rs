@@ -18,6 +18,9 @@ use tempfile::TempDir;
 /// How long a server may take to answer after it was started.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The configuration file in a server's folder; the command line wins over it.
+const CONFIGURATION: &str = "server.conf";
+
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -46,7 +49,16 @@ impl Server {
     /// # Errors
     /// No program (`make setup` installs it), no port, or a server that does not come up within 10 s.
     pub fn start(kind: Kind) -> io::Result<Self> {
+        Self::with(kind, "")
+    }
+
+    /// The same with lines of its own configuration file, in the server's words.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; a server that does not understand the lines does not come up.
+    pub fn with(kind: Kind, lines: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("wharf-server-").tempdir()?;
+        std::fs::write(folder.path().join(CONFIGURATION), format!("{lines}\n"))?;
         // Free now; whoever takes it in between makes the server fail, not the test wrong.
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let (guard, pid) = spawn(kind, address, &folder)?;
@@ -163,6 +175,7 @@ fn answers(kind: Kind, address: SocketAddr) -> io::Result<()> {
 fn spawn(kind: Kind, address: SocketAddr, folder: &TempDir) -> io::Result<(Child, Pid)> {
     let port = address.port().to_string();
     let path = folder.path().to_string_lossy().into_owned();
+    let configuration = folder.path().join(CONFIGURATION);
     let mut command = Command::new("sh");
     command.args([
         "-c",
@@ -171,14 +184,14 @@ fn spawn(kind: Kind, address: SocketAddr, folder: &TempDir) -> io::Result<(Child
     ]);
     match kind {
         Kind::Redis | Kind::VolatileRedis => {
-            command.arg(program(&["redis-server", "valkey-server"])?);
+            command.arg(program(&["redis-server", "valkey-server"])?).arg(configuration);
             command.args(["--bind", "127.0.0.1", "--port", &port, "--dir", &path, "--save", ""]);
             if kind == Kind::Redis {
                 command.args(["--appendonly", "yes", "--appendfsync", "always"]);
             }
         }
         Kind::Nats => {
-            command.arg(program(&["nats-server"])?);
+            command.arg(program(&["nats-server"])?).arg("-c").arg(configuration);
             command.args(["-js", "-sd", &path, "-a", "127.0.0.1", "-p", &port]);
         }
     }

@@ -1,6 +1,8 @@
 use std::net::SocketAddr;
 
-use crate::wire::{exchange, listen_with, statuses};
+use tokio::io::AsyncWriteExt;
+
+use crate::wire::{exchange, expect, listen_with, sent, statuses, until_closed};
 
 const CLOSE: &str = "connection: close\r\n";
 /// Behind a body: answered only where it is a request of its own.
@@ -257,4 +259,26 @@ async fn a_head_that_is_too_large_is_refused_and_not_kept() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_its_body_is_asked_once_it_is_wanted() {
+    let serving = listen_with("http", |_| {}).await;
+    let head = |path: &str, length: u32| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n{CLOSE}\r\n"
+        )
+    };
+    let mut stream = sent(serving.local_addr(), head("/body/echo", 5).as_bytes()).await;
+    let said = expect(&mut stream, "\r\n\r\n").await;
+    assert_eq!(statuses(&said), [100], "{said}");
+    stream.write_all(b"hello").await.unwrap();
+    let said = String::from_utf8(until_closed(&mut stream).await).unwrap();
+    assert!(statuses(&said) == [200] && said.ends_with("hello"), "{said}");
+
+    // What will not be taken is not asked for.
+    for (path, length, status) in [("/body/echo", 33 << 20, 413), ("/body/echo/../x", 5, 400)] {
+        let said = exchange(serving.local_addr(), head(path, length)).await;
+        assert_eq!(statuses(&said), [status], "{said}");
+    }
 }

@@ -40,9 +40,9 @@ async fn an_instance_that_failed_answers_nobody_else() {
 
 #[tokio::test]
 async fn an_instance_waits_only_so_long() {
-    let host = reusing("reuse = { requests = 100, idle = \"50ms\" }").await;
+    let host = reusing("reuse = { requests = 100, idle = \"1s\" }").await;
     assert_eq!(counts(&host, 2).await, ["0", "1"]);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
     assert_eq!(counts(&host, 2).await, ["0", "1"]);
 }
 

@@ -1,15 +1,9 @@
 //! The store against a server of its own: what `wit/kv.wit` promises, and what happens when the server goes away.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
-use tempfile::TempDir;
+use wharf_servers::Kind;
 
 use super::super::{
     Bucket, BucketConfig, Condition, Error, Features, Inbox, IncrementItem, KvStorage, PutItem, ScanOptions,
@@ -21,48 +15,16 @@ use super::{Batch, Change, Nats, Settings, Store};
 use crate::Config;
 use crate::manifest::ByteSize;
 
-/// Ends with its test, and is meant alone by its process id.
-struct Server {
-    process: Child,
-    port: u16,
-    folder: TempDir,
-    config: &'static str,
-}
+/// A server of this test's own.
+struct Server(wharf_servers::Server);
 
 impl Server {
     fn start() -> Self {
         Self::with("")
     }
 
-    fn with(config: &'static str) -> Self {
-        let folder = TempDir::new().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = run(folder.path(), port, config);
-        Self { process, port, folder, config }
-    }
-
-    fn stop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    fn start_again(&mut self) {
-        self.process = run(self.folder.path(), self.port, self.config);
-    }
-
-    fn id(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.process.id()).unwrap())
-    }
-
-    /// Lets it hold still, and waits until it does.
-    fn freeze(&self) {
-        kill(self.id(), Signal::SIGSTOP).unwrap();
-        let stopped = waitpid(self.id(), Some(WaitPidFlag::WUNTRACED)).unwrap();
-        assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
-    }
-
-    fn thaw(&self) {
-        kill(self.id(), Signal::SIGCONT).unwrap();
+    fn with(lines: &str) -> Self {
+        Self(wharf_servers::Server::with(Kind::Nats, lines).unwrap())
     }
 
     fn stores(&self, buckets: impl IntoIterator<Item = (&'static str, BucketConfig)>) -> Stores {
@@ -74,7 +36,7 @@ impl Server {
         user: &str,
         buckets: impl IntoIterator<Item = (&'static str, BucketConfig)>,
     ) -> Stores {
-        let kv = KvStorage::Nats(format!("nats://{user}127.0.0.1:{}", self.port));
+        let kv = KvStorage::Nats(format!("nats://{user}{}", self.0.address()));
         let buckets = buckets.into_iter().map(|(name, bucket)| (name.to_owned(), bucket)).collect();
         Stores::open(&Config { kv, buckets, ..Config::default() }).unwrap()
     }
@@ -82,39 +44,6 @@ impl Server {
     fn bucket(&self) -> Bucket {
         self.stores([]).bucket("b")
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn run(folder: &Path, port: u16, config: &str) -> Child {
-    let file = folder.join("server.conf");
-    let store = folder.join("store");
-    let _ = std::fs::remove_file(folder.join("log"));
-    std::fs::write(&file, format!("jetstream {{ store_dir: {store:?} }}\n{config}\n")).unwrap();
-    let program = ["nats-server", "/usr/sbin/nats-server"]
-        .into_iter()
-        .find(|program| Command::new(program).arg("-v").stdout(Stdio::null()).status().is_ok())
-        .expect("nats-server is installed");
-    let process = Command::new(program)
-        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-c"])
-        .arg(&file)
-        .args(["-l", folder.join("log").to_str().unwrap()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let until = Instant::now() + Duration::from_secs(10);
-    let ready = |log: String| log.contains("Server is ready");
-    while !std::fs::read_to_string(folder.join("log")).is_ok_and(ready) {
-        assert!(Instant::now() < until, "the server starts");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    process
 }
 
 fn item(key: &str, value: impl Into<Vec<u8>>) -> PutItem {
@@ -340,7 +269,7 @@ fn is_full(error: &Error, most: &str) -> bool {
 #[tokio::test]
 async fn what_is_gone_is_cleared_away_and_nothing_newer() {
     let server = Server::start();
-    let store = Nats::open(&format!("nats://127.0.0.1:{}", server.port)).unwrap();
+    let store = Nats::open(&server.0.url()).unwrap();
     let settings = Settings { name: "b".into(), key: 1_024, value: 1_024, quota: UNBOUNDED };
     let (store, settings) = (Arc::new(store), Arc::new(settings));
     let apply = async |change| {
@@ -483,7 +412,7 @@ async fn a_server_that_goes_away_is_an_error_and_its_values_stay() {
     let bucket = server.bucket();
     bucket.put(item("k", "v"), Condition::Always).await.unwrap();
     let mut watcher = Watcher::start(&bucket).await;
-    server.stop();
+    server.0.kill().unwrap();
     let begun = Instant::now();
     let error = tokio::time::timeout(Duration::from_secs(3), &mut watcher.watching).await.unwrap().unwrap();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
@@ -492,7 +421,7 @@ async fn a_server_that_goes_away_is_an_error_and_its_values_stay() {
     let error = bucket.put(item("k", "w"), Condition::Always).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert!(begun.elapsed() < Duration::from_secs(5));
-    server.start_again();
+    server.0.restart().unwrap();
     assert_eq!(value(&bucket, "k").await.as_deref(), Some("v"));
     bucket.put(item("k", "w"), Condition::IfPresent).await.unwrap().unwrap();
     let watcher = Watcher::start(&bucket).await;
@@ -506,7 +435,7 @@ async fn a_server_that_goes_silent_is_found_out() {
     let bucket = server.bucket();
     bucket.put(item("k", "v"), Condition::Always).await.unwrap();
     let mut watcher = Watcher::start(&bucket).await;
-    server.freeze();
+    server.0.pause().unwrap();
     let begun = Instant::now();
     let (put, got) = tokio::join!(bucket.put(item("k", "w"), Condition::Always), bucket.get("k".to_owned()));
     assert!(matches!((&put, &got), (Err(Error::Timeout), Err(Error::Timeout))), "{put:?} {got:?}");
@@ -515,7 +444,7 @@ async fn a_server_that_goes_silent_is_found_out() {
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     let error = tokio::time::timeout(Duration::from_secs(15), &mut watcher.watching).await.unwrap().unwrap();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
-    server.thaw();
+    server.0.resume().unwrap();
     assert!(value(&bucket, "k").await.is_some());
 }
 
