@@ -122,6 +122,8 @@ pub struct Route {
 pub struct Reuse {
     /// Requests that one instance answers before it is dropped. Default 128, at least 2.
     pub requests: u32,
+    /// Requests that one instance answers at once; more than 1 only with `wasi:http/handler@0.3`. Default 1.
+    pub concurrency: u32,
     /// How long an instance waits for its next request. Default 10 s, at most 60 s: it holds a place of the host's.
     #[serde(with = "size::duration")]
     pub idle: Duration,
@@ -129,7 +131,7 @@ pub struct Reuse {
 
 impl Default for Reuse {
     fn default() -> Self {
-        Self { requests: 128, idle: Duration::from_secs(10) }
+        Self { requests: 128, concurrency: 1, idle: Duration::from_secs(10) }
     }
 }
 

@@ -24,7 +24,7 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::Capability;
 use crate::manifest::Manifest;
-use crate::request::{BuiltIn, RequestState, Warm};
+use crate::request::{BuiltIn, RequestState, Shared, Warm};
 
 pub(crate) use admission::{Admission, Permit};
 pub use compose::{ComposeError, compose};
@@ -141,6 +141,8 @@ pub struct Release {
     pub(crate) admission: Admission,
     /// Instances that wait for another request.
     pub(crate) warm: Warm,
+    /// Instances that answer several requests at once; none where each answers one.
+    pub(crate) shared: Option<Shared>,
     /// Counts what goes on behind requests.
     pub(crate) cleanup: TaskTracker,
 }
@@ -207,6 +209,16 @@ impl Release {
     #[must_use]
     pub fn timings(&self) -> LoadTimings {
         self.timings.get().copied().unwrap_or_default()
+    }
+}
+
+impl Release {
+    /// Lets go of instances that wait for requests, and keeps none from now on.
+    pub(crate) fn rest(&self) {
+        self.warm.close();
+        if let Some(shared) = &self.shared {
+            shared.close();
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) use gather::BodyPace;
 pub use id::RequestId;
 pub use instantiate::RequestState;
 pub(crate) use instantiate::{Warm, probe_store};
-pub(crate) use invoke::check_handle;
+pub(crate) use invoke::{Shared, check_handle};
 pub(crate) use notify::{Event, notify};
 use respond::{Asked, Finish};
 pub(crate) use respond::{Failure, Notes};
@@ -161,6 +161,10 @@ where
     let limit = finish.examined.body.map_or(limit, |smaller| smaller.min(limit));
     let body = gather::gather(body, limit, deadline, terms.pace).await.map_err(blamed)?;
     let permit = release.admission.enter().await.map_err(|_overloaded| blamed(Failure::Overloaded))?;
+    if let Some(shared) = &release.shared {
+        let share = invoke::share(release, shared, permit, head, body, arrival, deadline);
+        return Box::pin(share).await.map_err(blamed);
+    }
     let store = instantiate::instantiate(release, permit, arrival, deadline);
     invoke::invoke(release, store, head, body, arrival).await.map_err(blamed)
 }

@@ -64,7 +64,7 @@ const KEYS: [(&str, &[&str]); 13] = [
     ("build", &["language", "package"]),
     ("routes", &["host", "path", "methods", "guards", "compress"]),
     ("guards", &["*"]),
-    ("reuse", &["requests", "idle"]),
+    ("reuse", &["requests", "concurrency", "idle"]),
     ("grants", &["pg", "kv", "http"]),
     ("limits", &["memory", "cpu", "wall", "body", "concurrency"]),
     ("config", &["*"]),
@@ -226,6 +226,9 @@ fn check_reuse(reuse: &super::Reuse) -> Result<(), ManifestError> {
             "reuse.requests",
             "is less than 2: leave `reuse` out for a fresh instance per request",
         ));
+    }
+    if reuse.concurrency == 0 {
+        return Err(value("reuse.concurrency", "is 0: leave it out for 1"));
     }
     if reuse.idle.is_zero() {
         return Err(value("reuse.idle", "is 0: write it like \"10s\""));

@@ -19,7 +19,7 @@ use crate::kv::{self, Stores};
 use crate::manifest::{ByteSize, Feature, Guard, Limits, Manifest};
 use crate::outbound::Client;
 use crate::platform::Platforms;
-use crate::request::{self, BuiltIn, GuardError, RequestState, Warm};
+use crate::request::{self, BuiltIn, GuardError, RequestState, Shared, Warm};
 
 use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
 use super::{
@@ -73,6 +73,12 @@ pub enum LoadError {
     /// It is to be called for changes of buckets, and cannot be.
     #[error("the manifest has `[[watch]]`, but the component exports no `{KV_WATCHER}`; it exports {0}")]
     NoWatcher(String),
+    /// Its instances are to answer several requests at once, and cannot.
+    #[error(
+        "`reuse.concurrency` is more than 1, but only `wasi:http/handler@0.3` answers several requests at once in one \
+         instance: leave it out"
+    )]
+    Concurrency,
     /// It is to be a guard, and is none.
     #[error("the manifest has `guard = true`, but the component exports no `{GUARD}`; it exports {0}")]
     NoGuard(String),
@@ -229,6 +235,7 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         prepared,
         admission: Admission::new(artifact.manifest.limits.concurrency),
         cleanup: host.cleanup.clone(),
+        shared: Shared::new(artifact.manifest.reuse.as_ref(), host.config.cores.get()),
         warm: Warm::new(artifact.manifest.reuse.as_ref(), host.config.cores.get()),
         manifest: artifact.manifest.clone(),
     });
@@ -285,6 +292,10 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
     }
     if !inspection.watches() && !artifact.manifest.watch.is_empty() {
         return Err(LoadError::NoWatcher(list(&inspection.exports)));
+    }
+    let several = artifact.manifest.reuse.as_ref().is_some_and(|reuse| reuse.concurrency > 1);
+    if several && inspection.handler != Some(HandlerKind::Wasi03) {
+        return Err(LoadError::Concurrency);
     }
     if !inspection.guards() && artifact.manifest.guard {
         return Err(LoadError::NoGuard(list(&inspection.exports)));

@@ -115,7 +115,7 @@ impl RouteTable {
         let old = self.current.load_full();
         next.beside(&old).for_each(|release| release.warm.open());
         self.current.store(next.clone());
-        old.beside(&next).for_each(|release| release.warm.close());
+        old.beside(&next).for_each(|release| release.rest());
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl RouteTable {
 impl Drop for RouteTable {
     /// Instances that wait hold their releases.
     fn drop(&mut self) {
-        self.current.load().services.values().for_each(|release| release.warm.close());
+        self.current.load().services.values().for_each(|release| release.rest());
     }
 }
 

@@ -103,6 +103,24 @@ impl RequestState {
         self.local = Extensions::new();
     }
 
+    /// One more request on an instance that answers several at once. What the guest logs from now on is this one's;
+    /// its CPU time and its count of calls begin anew.
+    pub(crate) fn join(&mut self, request: RequestId, notes: Option<Arc<Notes>>, deadline: Instant) {
+        self.id = request;
+        self.notes = notes;
+        self.deadline = self.deadline.max(deadline);
+        self.cpu.reset();
+        self.local = Extensions::new();
+        self.wasi_http = None;
+        if let Some(printed) = &self.printed {
+            printed.belong_to(&self.source());
+        }
+        let release = self.release.clone();
+        for capability in release.capabilities.iter() {
+            capability.begin(self);
+        }
+    }
+
     /// Everything that one request must not have from another.
     fn begin(&mut self, permit: Permit, arrival: &Arrival, deadline: Instant) {
         self.permit = Some(permit);
@@ -193,6 +211,11 @@ pub(crate) fn for_event(
     deadline: Instant,
 ) -> Store<RequestState> {
     limited(release, Some(permit), id, deadline)
+}
+
+/// A store for an instance that answers several requests at once, each with a permit of its own.
+pub(crate) fn for_many(release: &Arc<Release>) -> Store<RequestState> {
+    probe_store(release)
 }
 
 /// A store to try a release in before it is published.

@@ -8,6 +8,8 @@
 mod borrowed;
 mod chunks;
 mod driven;
+mod shared;
+mod taken;
 mod typed;
 mod wasi;
 
@@ -24,6 +26,7 @@ use super::respond::Reply;
 use super::{Arrival, Failure};
 
 pub(super) use borrowed::{Fields, RequestRef};
+pub(crate) use shared::{Shared, share};
 pub(crate) use typed::check_handle;
 
 pub(crate) async fn invoke(

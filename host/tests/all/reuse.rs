@@ -103,3 +103,85 @@ async fn streams_and_handlers_of_wasi_are_reused_when_they_are_done() {
         assert_eq!(get(&host, "/text").await.text, "Hello, World!");
     }
 }
+
+const SEVERAL: &str = "reuse = { requests = 100, concurrency = 8 }\n[[routes]]\npath = \"/{*rest}\"\n";
+
+async fn sharing() -> Host {
+    let host = builder().build().unwrap();
+    let mut artifact = with_manifest("wasi-http/rust-03", SEVERAL);
+    artifact.manifest.limits.concurrency = 16;
+    serve(&host, artifact).await;
+    host
+}
+
+#[tokio::test]
+async fn an_instance_of_wasi_03_answers_several_requests_at_once() {
+    let host = sharing().await;
+    // Streams that nobody reads yet, and others that end meanwhile.
+    let mut open = Vec::new();
+    for _ in 0..6 {
+        let request = Request::get("/stream?n=50&size=10000").body(String::new()).unwrap();
+        let mut body = host.handle(request).await.into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+        open.push((body, first));
+    }
+    for _ in 0..10 {
+        assert_eq!(get(&host, "/text").await.text, "Hello, World!");
+    }
+    for (body, first) in open {
+        let rest = body.collect().await.unwrap().to_bytes();
+        assert_eq!(first + rest.len(), 50 * 10_000);
+    }
+    assert_eq!(get(&host, "/error").await.code, "guest-error");
+    assert_eq!(get(&host, "/spin").await.code, "cpu-limit");
+    assert_eq!(get(&host, "/trap").await.code, "guest-trap");
+    assert_eq!(get(&host, "/text").await.text, "Hello, World!", "on another instance");
+}
+
+#[tokio::test]
+async fn a_shared_stream_may_be_longer_than_any_deadline() {
+    let host = sharing().await;
+    let request = Request::get("/stream?n=3&size=10000").body(String::new()).unwrap();
+    let mut body = host.handle(request).await.into_body();
+    let mut size = 0;
+    while let Some(frame) = body.frame().await {
+        size += frame.unwrap().into_data().unwrap().len();
+        // The wall clock of the guest is 5 s: waiting for the client is free.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    assert_eq!(size, 30_000);
+}
+
+#[tokio::test]
+async fn clients_that_leave_give_their_places_back() {
+    let host = sharing().await;
+    for _ in 0..40 {
+        let request = Request::get("/stream?n=1000&size=10000").body(String::new()).unwrap();
+        let mut body = host.handle(request).await.into_body();
+        assert!(body.frame().await.unwrap().is_ok());
+    }
+    assert_eq!(get(&host, "/text").await.text, "Hello, World!");
+}
+
+#[tokio::test]
+async fn a_swap_ends_shared_instances_with_their_requests() {
+    let host = sharing().await;
+    assert_eq!(get(&host, "/text").await.text, "Hello, World!");
+    let old = std::sync::Arc::downgrade(&host.releases().remove(0));
+    let mut next = with_manifest("wasi-http/rust-03", SEVERAL);
+    next.manifest.config.insert("version".to_owned(), "2".to_owned());
+    serve(&host, next).await;
+    let begun = std::time::Instant::now();
+    while old.upgrade().is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "an instance of the old release still waits");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn only_wasi_03_answers_several_requests_at_once() {
+    let host = builder().build().unwrap();
+    let text = "reuse = { concurrency = 2 }\n[[routes]]\npath = \"/\"\n";
+    let error = host.load(with_manifest("faults/rust", text)).await.unwrap_err();
+    assert!(wharf_host::chain(&error).contains("`reuse.concurrency` is more than 1"));
+}

@@ -90,7 +90,7 @@ pub(super) async fn reply(
 
 /// Why a stream broke off: what the log says, not the client.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+pub(super) enum Broken {
     #[error("the guest failed while it streamed: {0}")]
     Fault(String),
     #[error("the guest broke its stream off: {0}")]
@@ -201,7 +201,9 @@ impl Driven {
 }
 
 /// A frame of the guest's; trailers have only what a guest may set.
-fn checked(frame: Result<Frame<Bytes>, wasmtime_wasi_http::Error>) -> Result<Frame<Bytes>, Broken> {
+pub(super) fn checked(
+    frame: Result<Frame<Bytes>, wasmtime_wasi_http::Error>,
+) -> Result<Frame<Bytes>, Broken> {
     let frame = frame.map_err(|error| Broken::Guest(error.to_string()))?;
     match frame.into_trailers() {
         Err(data) => Ok(data),
