@@ -110,6 +110,7 @@ async fn sharing() -> Host {
     let host = builder().build().unwrap();
     let mut artifact = with_manifest("wasi-http/rust-03", SEVERAL);
     artifact.manifest.limits.concurrency = 16;
+    artifact.manifest.limits.cpu = Duration::from_millis(500);
     serve(&host, artifact).await;
     host
 }
@@ -161,6 +162,22 @@ async fn clients_that_leave_give_their_places_back() {
         assert!(body.frame().await.unwrap().is_ok());
     }
     assert_eq!(get(&host, "/text").await.text, "Hello, World!");
+}
+
+#[tokio::test]
+async fn a_response_whose_instance_failed_is_cut_not_completed() {
+    let host = sharing().await;
+    let open = async |path: &str| {
+        let request = Request::get(path).body(String::new()).unwrap();
+        let mut body = host.handle(request).await.into_body();
+        assert!(body.frame().await.unwrap().is_ok());
+        body
+    };
+    let bystander = open("/stream?n=1000&size=10000").await;
+    drop(open("/stream-on").await);
+    let error = bystander.collect().await.unwrap_err();
+    assert!(error.to_string().contains("failed while it streamed"), "{error}");
+    assert_eq!(get(&host, "/text").await.text, "Hello, World!", "on another instance");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ struct Worker {
     taken: AtomicU32,
     /// Charges the CPU time of all that it answers.
     meter: OnceLock<Arc<CpuMeter>>,
-    /// Why it ended, if it did.
+    /// Why it ended, if it did with something under way.
     ended: OnceLock<Ended>,
 }
 
@@ -71,6 +71,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Why a body that has no more pieces is not whole: its instance failed before the guest ended it.
+    pub(super) fn broken(&self) -> Option<String> {
+        self.worker.ended.get().map(|ended| ended.text.clone())
+    }
+
     /// A piece came: the guest may work for the next.
     pub(super) fn progress(&self) {
         if let Some(meter) = self.worker.meter.get() {

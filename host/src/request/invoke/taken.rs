@@ -13,7 +13,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::body::BodyError;
 
-use super::driven::checked;
+use super::driven::{Broken, checked};
 use super::shared::Place;
 
 pub(super) struct Taken {
@@ -42,13 +42,15 @@ impl http_body::Body for Taken {
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             this.patience = None;
             this.place.progress();
-            return Poll::Ready(frame.map(|frame| checked(frame).map_err(BodyError::from)));
+            // What the end of its instance cut off looks like an end.
+            let cut = || this.place.broken().map(|why| Err(Broken::Fault(why).into()));
+            return Poll::Ready(match frame {
+                Some(frame) => Some(checked(frame).map_err(BodyError::from)),
+                None => cut(),
+            });
         }
         let wall = this.wall;
         let patience = this.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(wall)));
-        patience
-            .as_mut()
-            .poll(context)
-            .map(|()| Some(Err("the guest took too long for its next piece".into())))
+        patience.as_mut().poll(context).map(|()| Some(Err(Broken::Late.into())))
     }
 }

@@ -23,6 +23,7 @@ impl wasip3::exports::http::handler::Guest for Handler {
             "/big" => respond(200, vec![b'x'; number("n", 0)]),
             "/echo" => respond(200, echo(&request).to_string().into_bytes()),
             "/body" => hand_back(request),
+            "/stream-on" => stream_on(number("size", 10_000)),
             "/stream" => stream(number("n", 3), number("size", 4), number("fail", usize::MAX)),
             "/trailers" => trailers(),
             "/error" => return Err(ErrorCode::InternalError(Some("on purpose".into()))),
@@ -118,10 +119,8 @@ fn hand_back(request: Request) -> Response {
     written(200, |mut body| async move {
         loop {
             let (result, piece) = input.read(Vec::with_capacity(64 << 10)).await;
-            if !piece.is_empty() {
-                body.write_all(piece).await;
-            }
-            if matches!(result, StreamResult::Dropped) {
+            let left = if piece.is_empty() { piece } else { body.write_all(piece).await };
+            if matches!(result, StreamResult::Dropped) || !left.is_empty() {
                 return Ok(None);
             }
         }
@@ -136,9 +135,21 @@ fn stream(n: usize, size: usize, fail: usize) -> Response {
                 return Err(ErrorCode::InternalError(Some("on purpose".into())));
             }
             let letter = b'a' + u8::try_from(index % 26).unwrap_or_default();
-            body.write_all(vec![letter; size]).await;
+            // The reader may be gone, and nothing may be written to it then.
+            if !body.write_all(vec![letter; size]).await.is_empty() {
+                break;
+            }
         }
         Ok(None)
+    })
+}
+
+/// Writes on when nobody reads any more, which traps.
+fn stream_on(size: usize) -> Response {
+    written(200, move |mut body| async move {
+        loop {
+            body.write_all(vec![b'x'; size]).await;
+        }
     })
 }
 

@@ -29,6 +29,8 @@ type Due = Mutex<Vec<Instant>>;
 
 pub(super) async fn run(release: Arc<Release>, worker: Weak<Worker>, jobs: UnboundedReceiver<Job>) {
     let mut store = instantiate::for_many(&release);
+    // Given up before the store: whoever finds a body at its end knows whether the guest ended it.
+    let end = End(worker.clone());
     let meter = store.data().cpu.clone();
     if let Some(worker) = worker.upgrade() {
         let _first = worker.meter.set(meter.clone());
@@ -48,18 +50,37 @@ pub(super) async fn run(release: Arc<Release>, worker: Weak<Worker>, jobs: Unbou
             }
         }
     };
-    let Err(error) = ran else { return };
+    let Err(error) = ran else { return end.cleanly() };
     let failure = fault(&store, error);
     let service = release.service();
     tracing::warn!(service, error = chain(&failure), "shared instance failed");
-    if let Some(worker) = worker.upgrade() {
-        let text = chain(&failure);
-        let kind = match failure {
-            Failure::OutOfCpu(_) => Failure::OutOfCpu,
-            Failure::OutOfMemory(_) => Failure::OutOfMemory,
-            _ => Failure::Trap,
-        };
-        let _first = worker.ended.set(Ended { kind, text });
+    let text = chain(&failure);
+    let kind = match failure {
+        Failure::OutOfCpu(_) => Failure::OutOfCpu,
+        Failure::OutOfMemory(_) => Failure::OutOfMemory,
+        _ => Failure::Trap,
+    };
+    end.say(Ended { kind, text });
+}
+
+/// Tells those who still wait that the instance is gone, unless it ended with nothing under way.
+struct End(Weak<Worker>);
+
+impl End {
+    fn cleanly(mut self) {
+        self.0 = Weak::new();
+    }
+
+    fn say(&self, ended: Ended) {
+        if let Some(worker) = self.0.upgrade() {
+            let _first = worker.ended.set(ended);
+        }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.say(Ended { kind: Failure::Trap, text: "the instance was stopped".to_owned() });
     }
 }
 
@@ -101,8 +122,8 @@ async fn serve(
             answered?;
         }
         let rest = std::future::poll_fn(|context| accessor.poll_no_interesting_tasks(context));
-        let _late = tokio::time::timeout(release.manifest.limits.wall, rest).await;
-        Ok(())
+        let rest = tokio::time::timeout(release.manifest.limits.wall, rest).await;
+        rest.map_err(|_late| wasmtime::Error::msg("the guest took too long behind its responses"))
     });
     ran.await?
 }
