@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::kv::{BucketConfig, KvStorage};
 use crate::manifest::Limits;
 use crate::outbound::HttpConfig;
+use crate::release::CompilerProgram;
 use crate::request::Faults;
 
 /// Settings of one host. Plain data: [`crate::HostBuilder::build`] checks them.
@@ -29,6 +30,14 @@ pub struct Config {
     pub cores: NonZeroUsize,
     /// What no manifest may exceed.
     pub ceiling: Limits,
+    /// Folder where machine code is kept between starts, sealed with a key of its own; at most 4 GiB, the least
+    /// recently used going first. Default: none, every start compiles.
+    pub compile_cache: Option<PathBuf>,
+    /// What compiles components, in a process of its own with 1 GiB. Default: this process, in which
+    /// what a hostile component makes of the compiler has no bounds but the time.
+    pub compiler: Option<CompilerProgram>,
+    /// How long compiling a component may take, `lifecycle.init` included. Default 20 s.
+    pub compile_timeout: Duration,
     /// Instances alive at once, over all services. Bounds the address space that the pooling
     /// allocator reserves (about 6 GiB each, of 128 TiB). Default 1,000.
     pub instances: u32,
@@ -46,8 +55,11 @@ pub struct Config {
     /// `body_idle_timeout` in all; 0 allows any. The time in which the guest does not read is not counted.
     /// Default 512.
     pub body_rate: u32,
-    /// How long a client may take none of the bytes that are there for it. Default 30 s.
+    /// How long a client may take none of the bytes that are there for it, and how long they may wait for it in all
+    /// beyond what `write_rate` pays for. Default 30 s.
     pub write_timeout: Duration,
+    /// Bytes taken that pay for a second of waiting; 0 lets every byte pay for all of it. Default 512.
+    pub write_rate: u32,
     /// Connections open at once, over all listeners; the next are closed as soon as they are accepted.
     /// Default 10,000.
     pub connections: u32,
@@ -71,10 +83,14 @@ impl Default for Config {
             http: HttpConfig::default(),
             cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             ceiling: Limits::CEILING,
+            compile_cache: None,
+            compiler: None,
+            compile_timeout: Duration::from_secs(20),
             instances: 1_000,
             head_timeout: Duration::from_secs(10),
             faults: Faults::Hidden,
             write_timeout: Duration::from_secs(30),
+            write_rate: 512,
             idle_timeout: Duration::from_secs(75),
             body_idle_timeout: Duration::from_secs(10),
             body_rate: 512,

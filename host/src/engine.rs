@@ -69,7 +69,22 @@ pub(crate) fn start(instances: u32, memory: usize, concurrency: Concurrency) -> 
     Ok(engine)
 }
 
+/// An engine that compiles for those that `start` makes, and has room for no instances of theirs; and its ticker.
+pub(crate) fn workshop(concurrency: Concurrency) -> Result<Engine, EngineError> {
+    let engine = Engine::new(&compiling(concurrency))
+        .map_err(|source| EngineError::Wasmtime { instances: 0, source: source.into() })?;
+    tick(&engine).map_err(EngineError::Ticker)?;
+    Ok(engine)
+}
+
 fn settings(instances: u32, memory: usize, concurrency: Concurrency) -> Config {
+    let mut config = compiling(concurrency);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, memory)));
+    config
+}
+
+/// What machine code depends on.
+fn compiling(concurrency: Concurrency) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -78,8 +93,7 @@ fn settings(instances: u32, memory: usize, concurrency: Concurrency) -> Config {
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(GUEST_STACK)
-        .async_stack_size(FIBER_STACK)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, memory)));
+        .async_stack_size(FIBER_STACK);
     config
 }
 

@@ -31,7 +31,9 @@ use crate::kv::{BucketConfig, KvError, KvStorage, Stores};
 use crate::listen::Listeners;
 use crate::outbound::Outbound;
 use crate::platform::Platforms;
-use crate::release::{self, Artifact, LoadError, Loader, PublishError, Release, RouteTable};
+use crate::release::{
+    self, Artifact, Compilers, LoadError, LoadStep, Loader, PublishError, Release, RouteTable,
+};
 use crate::request::accept::{self, Door};
 use crate::request::provide;
 use crate::request::{self, Peer, Terms, TlsError};
@@ -167,6 +169,7 @@ impl HostBuilder {
         let platforms = Platforms::start(config.instances, memory, capabilities.clone())?;
         let inner = Inner {
             door: Door::new(&config),
+            compilers: Compilers::new(&config),
             config,
             platforms,
             capabilities,
@@ -189,6 +192,7 @@ struct Inner {
     config: Config,
     door: Arc<Door>,
     platforms: Platforms,
+    compilers: Compilers,
     capabilities: Arc<[Box<dyn Capability>]>,
     routes: RouteTable,
     stores: Stores,
@@ -228,8 +232,22 @@ impl Host {
     /// # Errors
     /// Whatever keeps the artifact from serving; see [`LoadError`].
     pub async fn load(&self, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
-        let Inner { config, platforms, capabilities, routes, stores, cleanup, .. } = &*self.0;
-        release::load(Loader { platforms, capabilities, config, routes, stores, cleanup }, artifact).await
+        self.load_watched(artifact, |_step| {}).await
+    }
+
+    /// The same, told of each step as it begins.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_watched(
+        &self,
+        artifact: Artifact,
+        begins: impl Fn(LoadStep) + Send + Sync,
+    ) -> Result<Arc<Release>, LoadError> {
+        let Inner { config, platforms, compilers, capabilities, routes, stores, cleanup, .. } = &*self.0;
+        let begins = &begins;
+        let loader = Loader { platforms, compilers, capabilities, config, routes, stores, cleanup, begins };
+        release::load(loader, artifact).await
     }
 
     /// Waits until nothing is done any more behind requests that ended.

@@ -62,13 +62,13 @@ pub use error::{Blame, chain};
 pub use host::{BuildError, Host, HostBuilder};
 pub use ipnet::IpNet;
 pub use manifest::{
-    ApiKeyGuard, BucketNeeds, Build, ByteSize, CorsGuard, Feature, Grants, Guard, JwtGuard, Language, Limits,
-    Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, Sql, Watch,
+    ApiKeyGuard, BucketNeeds, Build, ByteSize, CorsGuard, Feature, Grants, Guard, Imports, JwtGuard,
+    Language, Limits, Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, Sql, Watch,
 };
 pub use outbound::{HttpConfig, Network, NetworkError, Resolver, Resolving, SystemResolver};
 pub use release::{
-    Artifact, ComposeError, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings,
-    MigrateError, Migration, PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile,
-    check_sql, compose, inspect, migrate,
+    Artifact, CompileError, CompilerProgram, ComposeError, Digest, HandlerKind, InspectError, Inspection,
+    LoadError, LoadStep, LoadTimings, MigrateError, Migration, PublishError, Release, SqlError, SqlFailure,
+    SqlReport, StatementFile, check_sql, compile_child, compose, inspect, migrate,
 };
 pub use request::{Faults, Peer, RequestId, RequestState, TlsError};

@@ -40,6 +40,12 @@ pub struct Manifest {
     /// Whether the component is a guard for other services: it exports `guard` and needs no routes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guard: bool,
+    /// A path that must answer GET with 2xx or 3xx before a release of this is published; it may have no guards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// What imports without any grant mean. None: a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imports: Option<Imports>,
     /// Components that are composed around this one, the outermost first; files relative to the manifest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub middleware: Vec<String>,
@@ -82,6 +88,15 @@ pub struct Build {
     /// Cargo package to build; none for the one whose `Cargo.toml` lies beside the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+}
+
+/// What is made of imports that can only be denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Imports {
+    /// The component is refused.
+    Strict,
 }
 
 /// A language that `wharf build` knows.
@@ -338,6 +353,8 @@ impl Manifest {
                 .into(),
             guards: BTreeMap::new(),
             guard: false,
+            health: None,
+            imports: None,
             middleware: Vec::new(),
             reuse: None,
             grants: Grants::default(),

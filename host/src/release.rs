@@ -27,9 +27,11 @@ use crate::manifest::Manifest;
 use crate::request::{BuiltIn, RequestState, Shared, Warm};
 
 pub(crate) use admission::{Admission, Permit};
+pub(crate) use compile::Compilers;
+pub use compile::{CompileError, CompilerProgram, compile_child};
 pub use compose::{ComposeError, compose};
 pub use inspect::{HandlerKind, InspectError, Inspection, inspect};
-pub use load::LoadError;
+pub use load::{LoadError, LoadStep};
 pub(crate) use load::{Loader, load};
 pub use migrate::{MigrateError, migrate};
 pub use sql::{SqlError, SqlFailure, SqlReport, StatementFile, check_sql};
@@ -166,8 +168,10 @@ pub(crate) struct TypedHandler {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct LoadTimings {
-    /// Bytes to machine code.
+    /// Bytes to machine code, `lifecycle.init` included.
     pub compile: Duration,
+    /// Whether the machine code was in the cache.
+    pub cached: bool,
     /// Connecting, waiting for the lock, and applying what was missing.
     pub migrate: Duration,
     /// Preparing the release's statements against its databases.

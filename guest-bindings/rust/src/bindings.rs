@@ -9,6 +9,8 @@
 #[doc(hidden)]
 pub mod guard;
 #[doc(hidden)]
+pub mod lifecycle;
+#[doc(hidden)]
 pub mod listener;
 #[doc(hidden)]
 pub mod watcher;

@@ -117,6 +117,7 @@ struct Readme;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::guard::exports::wharf::platform::guard::{Guest as GuardGuest, Verdict};
+    pub use crate::bindings::lifecycle::exports::wharf::platform::lifecycle::Guest as LifecycleGuest;
     pub use crate::bindings::listener::exports::wharf::platform::pg_listener::Guest as ListenerGuest;
     pub use crate::bindings::watcher::exports::wharf::platform::kv_watcher::Guest as WatcherGuest;
     pub use crate::guard::{check, check_async};
@@ -124,6 +125,7 @@ pub mod __private {
     pub use crate::middleware::{wrap, wrap_async};
     pub use crate::pg::{on_listening, on_notify};
     pub use crate::service::*;
+    pub use std::string::String;
     pub use wit_bindgen;
 }
 
@@ -135,13 +137,35 @@ macro_rules! __serve_router {
     ($app:ident, $request:ident, $body:ident) => {
         $crate::__private::serve_router($app, $request, $body)
     };
+    (prepared $app:ident, $request:ident, $body:ident) => {
+        $crate::__private::serve_prepared($app, $request, $body)
+    };
+}
+
+/// Builds a prepared router.
+#[cfg(feature = "axum")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __prepare_router {
+    ($app:ident) => {
+        $crate::__private::prepare_router($app)
+    };
+}
+
+#[cfg(not(feature = "axum"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __prepare_router {
+    ($app:ident) => {
+        ::core::unreachable!()
+    };
 }
 
 #[cfg(not(feature = "axum"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __serve_router {
-    ($app:ident, $request:ident, $body:ident) => {
+    ($($tokens:tt)*) => {
         ::core::unreachable!()
     };
 }

@@ -37,6 +37,30 @@ pub fn serve_async<F: Future<Output: IntoReply>>(
     serve_plain(|request| crate::block_on(handler(request)), head, body)
 }
 
+#[cfg(feature = "axum")]
+thread_local! {
+    /// What was built at deploy, and is in the memory that every instance starts from.
+    static PREPARED: std::cell::RefCell<Option<axum::Router>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Builds a router for all instances to come.
+///
+/// # Errors
+/// None: one that cannot be built panics, which fails the deploy.
+#[cfg(feature = "axum")]
+pub fn prepare_router(app: impl FnOnce() -> axum::Router) -> Result<(), String> {
+    PREPARED.set(Some(app()));
+    Ok(())
+}
+
+/// Runs a router that was built at deploy; builds it where nobody did (inside a middleware).
+#[cfg(feature = "axum")]
+pub fn serve_prepared(app: impl FnOnce() -> axum::Router, head: Request, body: Body) -> Reply {
+    start();
+    let prepared = PREPARED.with_borrow(Option::clone);
+    crate::router::serve(prepared.unwrap_or_else(app), head, body)
+}
+
 /// Runs a router.
 #[cfg(feature = "axum")]
 pub fn serve_router(app: impl FnOnce() -> axum::Router, head: Request, body: Body) -> Reply {

@@ -11,6 +11,7 @@ mod load;
 mod report;
 mod routes;
 mod server;
+mod wraps;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,9 +24,10 @@ use report::{Comparison, Report};
 use server::Server;
 
 /// What is compared: the key in the summary, and the path on both servers.
-const ROUTES: [(&str, &str); 7] = [
+const ROUTES: [(&str, &str); 8] = [
     ("hello_typed", "/typed/hello"),
     ("hello_axum_guest", "/axum/hello"),
+    ("hello_axum_prepared", "/prepared/hello"),
     ("pg_query", "/typed/pg"),
     ("pg_20_queries", "/typed/pg/queries"),
     ("pg_pipeline_of_20", "/typed/pg/pipeline"),
@@ -34,7 +36,7 @@ const ROUTES: [(&str, &str); 7] = [
 ];
 
 /// Services that `wharf serve` runs.
-const SERVICES: [&str; 3] = ["hello-typed", "hello-axum", "pg-typed"];
+const SERVICES: [&str; 4] = ["hello-typed", "hello-axum", "hello-prepared", "pg-typed"];
 
 /// Turns of each server on each route.
 const ROUNDS: usize = 5;
@@ -48,6 +50,7 @@ const CONNECTIONS: usize = 64;
 fn main() -> Result<()> {
     let instance_us = instance::life(&service("hello-typed"))?;
     let routes = routes::costs(&service("hello-typed"))?;
+    let wraps = wraps::costs(&repository())?;
     let kv = buckets::costs(&service("kv-typed"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let postgres = runtime.block_on(async {
@@ -65,7 +68,7 @@ fn main() -> Result<()> {
     }
     drop(wharf);
     let contracts = contracts::compare(&native)?;
-    let report = Report { comparisons, contracts, instance_us, routes, kv };
+    let report = Report { comparisons, contracts, instance_us, routes, wraps, kv };
     report.print();
     report.write(&repository().join("target/bench/summary.json"))
 }

@@ -41,6 +41,8 @@ pub(crate) struct Report {
     pub(crate) instance_us: f64,
     /// What a request takes with small and large tables of routes.
     pub(crate) routes: Routes,
+    /// CPU time of one request behind each guard, in microseconds.
+    pub(crate) wraps: Vec<(&'static str, f64)>,
     pub(crate) kv: Vec<Cost>,
 }
 
@@ -80,6 +82,9 @@ impl Report {
         for cost in &self.kv {
             println!("{:18} {:>13.2} {:>12.1}", cost.key, cost.cpu, cost.wall);
         }
+        for (name, cost) in &self.wraps {
+            println!("a request behind {name}: {cost:.1} us of CPU");
+        }
         let Routes { of_10, of_10_000 } = self.routes;
         println!("a request with 10 routes and with 10,000: {of_10:.1} and {of_10_000:.1} us of CPU");
         println!("an instance's life (create, call, drop): {:.1} us of CPU", self.instance_us);
@@ -105,6 +110,9 @@ impl Report {
         let Routes { of_10, of_10_000 } = self.routes;
         let routes = json!({ "10": rounded(of_10), "10000": rounded(of_10_000) });
         summary.insert("request_us_by_routes".to_owned(), routes);
+        let wraps: Map<_, _> =
+            self.wraps.iter().map(|(name, cost)| ((*name).to_owned(), rounded(*cost).into())).collect();
+        summary.insert("request_us_behind".to_owned(), wraps.into());
         summary.insert("instance_us".to_owned(), rounded(self.instance_us).into());
         for Cost { key, cpu, wall } in &self.kv {
             summary.insert(format!("{key}_us"), json!({ "cpu": rounded(*cpu), "wall": rounded(*wall) }));

@@ -49,6 +49,7 @@ async fn main() -> Result<()> {
         .route("/typed/pg/rows", get(many))
         .route("/typed/pg/update", get(update))
         .route("/axum/hello", get(async || "Hello, World!"))
+        .route("/prepared/hello", get(async || "Hello, World!"))
         .route("/axum/users/{id}", get(async |Path(id): Path<u32>| id.to_string()))
         .route("/axum/users/{id}/posts/{post}", get(async |Path(ids): Path<(u32, u32)>| Json([ids.0, ids.1])))
         .route(

@@ -9,7 +9,7 @@ use clap::Args;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wharf_host::kv::KvStorage;
-use wharf_host::{Config, Endpoint, Faults, Host, Release, Serving};
+use wharf_host::{CompilerProgram, Config, Endpoint, Faults, Host, Release, Serving};
 
 use crate::buckets::Buckets;
 use crate::databases::{self, Databases};
@@ -46,6 +46,7 @@ impl Hosting {
         config.buckets = self.buckets.named();
         self.edge.apply(&mut config)?;
         config.http = self.outbound.config();
+        config.compiler = Some(this_program());
         let mut builder = Host::builder().config(config);
         for (name, url) in databases {
             builder = builder.database(name, url);
@@ -74,6 +75,11 @@ impl Hosting {
             output::warning("some requests were cut off");
         }
     }
+}
+
+/// This program, as what compiles; by a name that stays right when its file is replaced.
+fn this_program() -> CompilerProgram {
+    CompilerProgram { path: "/proc/self/exe".into(), arguments: vec!["compile-component".to_owned()] }
 }
 
 /// Endpoints on one line.

@@ -36,6 +36,12 @@ enum Verb {
     Dev(dev::Arguments),
     Serve(serve::Arguments),
     Kv(kv::Arguments),
+    /// What the host starts to compile a component, in a process of its own
+    #[command(hide = true)]
+    CompileComponent {
+        /// As the host gives it; the component comes on standard input
+        order: String,
+    },
 }
 
 const EXIT_CODES: &str = "\
@@ -44,6 +50,9 @@ Environment: NO_COLOR switches colours off; WHARF_LOG filters log lines (default
 
 fn main() -> ExitCode {
     let wharf = Wharf::parse();
+    if let Verb::CompileComponent { order } = &wharf.verb {
+        return wharf_host::compile_child(order);
+    }
     let log = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(log)
@@ -69,6 +78,8 @@ fn run(verb: Verb) -> anyhow::Result<()> {
             Verb::Dev(arguments) => dev::run(arguments).await,
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Kv(arguments) => kv::run(arguments).await,
+            // Ran before anything was started.
+            Verb::CompileComponent { .. } => Ok(()),
         }
     })
 }

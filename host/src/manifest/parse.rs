@@ -49,6 +49,8 @@ const KEYS: [(&str, &[&str]); 13] = [
             "routes",
             "guards",
             "guard",
+            "health",
+            "imports",
             "middleware",
             "reuse",
             "grants",
@@ -118,6 +120,16 @@ fn unknown(within: &str, key: &str, known: &[&str]) -> ManifestError {
     ManifestError::UnknownKey { key, nearest }
 }
 
+fn check_health(path: &str, manifest: &Manifest) -> Result<(), ManifestError> {
+    if !path.starts_with('/') || path.parse::<http::uri::PathAndQuery>().is_err() {
+        return Err(value("health", "is a path: it begins with `/`"));
+    }
+    if manifest.routes.is_empty() {
+        return Err(value("health", "is asked over HTTP: add a `[[routes]]` that leads to it"));
+    }
+    Ok(())
+}
+
 pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     check_name("name", &manifest.name)?;
     let called = !manifest.listen.is_empty() || !manifest.watch.is_empty() || manifest.guard;
@@ -132,6 +144,9 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
         if let Some(name) = route.guards.iter().find(|name| !manifest.guards.contains_key(*name)) {
             return Err(value("routes.guards", &format!("has `{name}`, which `guards` does not describe")));
         }
+    }
+    if let Some(health) = &manifest.health {
+        check_health(health, manifest)?;
     }
     for (name, guard) in &manifest.guards {
         super::guard::check(guard).map_err(|(key, why)| value(&format!("guards.{name}.{key}"), &why))?;
@@ -312,6 +327,18 @@ mod tests {
     use super::{ManifestError, parse};
 
     const SMALLEST: &str = "name = \"x\"\n[[routes]]\npath = \"/\"\n";
+
+    #[test]
+    fn a_health_path_is_a_path_that_requests_lead_to() {
+        let with = |text: &str| Manifest::parse(&format!("name = \"a\"\n{text}"));
+        let routes = "[[routes]]\npath = \"/\"\n";
+        assert_eq!(with(&format!("health = \"/up\"\n{routes}")).unwrap().health.as_deref(), Some("/up"));
+        for wrong in ["health = \"up\"\n", "health = \"/a b\"\n"] {
+            let error = with(&format!("{wrong}{routes}")).unwrap_err().to_string();
+            assert!(error.contains("`health` is a path"), "{error}");
+        }
+        assert!(with("guard = true\nhealth = \"/up\"").unwrap_err().to_string().contains("[[routes]]"));
+    }
 
     #[test]
     fn the_smallest_manifest_has_the_default_limits() {

@@ -12,6 +12,8 @@ const WASI_HANDLER_02: &str = "wasi:http/incoming-handler@0.2.";
 /// What is called for notifications of a database.
 pub(crate) const PG_LISTENER: &str = "wharf:platform/pg-listener@0.1.0";
 
+/// What is called once, at deploy.
+pub(crate) const LIFECYCLE: &str = "wharf:platform/lifecycle@0.1.0";
 /// What is asked about requests to other services.
 pub(crate) const GUARD: &str = "wharf:platform/guard@0.1.0";
 /// What is called for changes of buckets.
@@ -74,6 +76,12 @@ impl Inspection {
     #[must_use]
     pub fn guards(&self) -> bool {
         self.exports.iter().any(|export| export == GUARD)
+    }
+
+    /// Whether it is initialised once, at deploy, instead of in every instance.
+    #[must_use]
+    pub fn prepares(&self) -> bool {
+        self.exports.iter().any(|export| export == LIFECYCLE)
     }
 
     /// Whether a host can call it for changes of buckets.

@@ -16,17 +16,18 @@ use crate::capability::{Capability, PrepareError};
 use crate::config::Config;
 use crate::engine::Concurrency;
 use crate::kv::{self, Stores};
-use crate::manifest::{ByteSize, Feature, Guard, Limits, Manifest};
+use crate::manifest::{ByteSize, Feature, Guard, Imports, Limits, Manifest};
 use crate::outbound::Client;
 use crate::platform::Platforms;
 use crate::request::{self, BuiltIn, GuardError, RequestState, Shared, Warm};
 
-use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
+use super::compile::Order;
+use super::inspect;
+use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, LIFECYCLE, PG_LISTENER, PLATFORM};
 use super::{
-    Admission, Artifact, ComposeError, Digest, Handler, HandlerKind, InspectError, Inspection, LoadTimings,
-    MigrateError, PublishError, Release, RouteTable, SqlError, TypedHandler,
+    Admission, Artifact, CompileError, Compilers, ComposeError, Digest, Handler, HandlerKind, InspectError,
+    Inspection, LoadTimings, MigrateError, PublishError, Release, RouteTable, SqlError, TypedHandler,
 };
-use super::{compile, inspect};
 
 /// Largest component that is taken, from behaviour.md: language runtimes reach 22 MB.
 const LARGEST: usize = 32 << 20;
@@ -132,6 +133,9 @@ pub enum LoadError {
     /// Its routes are another service's.
     #[error("the routes of the service cannot be published")]
     Routes(#[from] PublishError),
+    /// Imports that can only be denied, under `imports = "strict"`.
+    #[error("the manifest has `imports = \"strict\"`, but {0}: grant it, or leave the import out")]
+    Ungranted(String),
     /// A limit above the operator's.
     #[error("`limits.{limit}` is {asked}, but this host gives at most {most}")]
     Ceiling {
@@ -154,9 +158,9 @@ pub enum LoadError {
     /// What the component needs to run on did not start.
     #[error("failed to start what the component runs on")]
     Platform(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The compiler refused it.
+    /// The compiler refused it, or it did not come up.
     #[error("failed to compile the component")]
-    Compile(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Compile(#[from] CompileError),
     /// It trapped, or took too long, while its globals and memories were set up.
     #[error("failed to start an instance of the component")]
     Probe(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -184,13 +188,33 @@ pub enum LoadError {
 pub(crate) struct Loader<'a> {
     pub(crate) platforms: &'a Platforms,
     pub(crate) capabilities: &'a Arc<[Box<dyn Capability>]>,
+    pub(crate) compilers: &'a Compilers,
     pub(crate) config: &'a Config,
     pub(crate) routes: &'a RouteTable,
     pub(crate) stores: &'a Stores,
     pub(crate) cleanup: &'a TaskTracker,
+    pub(crate) begins: &'a (dyn Fn(LoadStep) + Send + Sync),
+}
+
+/// What loading does, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LoadStep {
+    /// The world, limits and grants.
+    Verify,
+    /// Bytes to machine code, or from the cache, `lifecycle.init` included.
+    Compile,
+    /// Linking, a first instance, guards and routes.
+    Start,
+    /// What is missing of the migrations.
+    Migrate,
+    /// The statements of the release against its databases.
+    CheckSql,
 }
 
 pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
+    (host.begins)(LoadStep::Verify);
     let digest = Digest::of(&artifact);
     let artifact = composed(artifact)?;
     let inspection = check(&host, &artifact)?;
@@ -198,14 +222,21 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     let size = artifact.component.len();
     let warnings = warnings(&inspection, &artifact.manifest);
 
+    (host.begins)(LoadStep::Compile);
     let begun = Instant::now();
     let concurrency = if inspection.concurrent { Concurrency::On } else { Concurrency::Off };
     let platform = host.platforms.get(concurrency).map_err(|error| LoadError::Platform(error.into()))?;
-    let component = compile::compile(&platform.engine, artifact.component.clone())
-        .await
-        .map_err(|error| LoadError::Compile(error.into()))?;
+    let order = Order {
+        component: artifact.component.clone(),
+        concurrency,
+        prepare: inspection.prepares(),
+        memory: artifact.manifest.limits.memory.as_usize(),
+        patience: host.config.compile_timeout,
+    };
+    let (component, cached) = host.compilers.make(&platform.engine, order).await?;
     let compile = begun.elapsed();
 
+    (host.begins)(LoadStep::Start);
     let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
     let instances = platform.linker.instantiate_pre(&component).map_err(misfit)?;
     let handler = inspection.handler.map(|kind| handler(kind, &component, &instances)).transpose()?;
@@ -244,16 +275,18 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     check_features(host.stores, &release.manifest).await?;
 
     // Last, as it cannot be undone: everything that can be known to be wrong is known by now.
+    (host.begins)(LoadStep::Migrate);
     let begun = Instant::now();
     super::migrate(host.config, &artifact)
         .await
         .map_err(|source| LoadError::Migrate { service: artifact.manifest.name.clone(), source })?;
     let migrate = begun.elapsed();
+    (host.begins)(LoadStep::CheckSql);
     let begun = Instant::now();
     super::check_sql(host.config, &artifact)
         .await
         .map_err(|source| LoadError::Sql { service: artifact.manifest.name, source })?;
-    let _first = release.timings.set(LoadTimings { compile, migrate, check_sql: begun.elapsed() });
+    let _first = release.timings.set(LoadTimings { compile, cached, migrate, check_sql: begun.elapsed() });
     Ok(release)
 }
 
@@ -300,7 +333,7 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
     if !inspection.guards() && artifact.manifest.guard {
         return Err(LoadError::NoGuard(list(&inspection.exports)));
     }
-    let called = [HTTP_HANDLER, PG_LISTENER, KV_WATCHER, GUARD];
+    let called = [HTTP_HANDLER, PG_LISTENER, KV_WATCHER, GUARD, LIFECYCLE];
     let others = |name: &&String| name.starts_with(PLATFORM) && !called.contains(&name.as_str());
     if let Some(export) = inspection.exports.iter().find(others) {
         return Err(LoadError::Export(export.clone()));
@@ -311,6 +344,11 @@ fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError
     };
     if let Some(import) = inspection.imports.iter().find(|name| !served(name)) {
         return Err(LoadError::Import(import.clone()));
+    }
+    if artifact.manifest.imports == Some(Imports::Strict)
+        && let Some(denied) = denied(&inspection, &artifact.manifest).next()
+    {
+        return Err(LoadError::Ungranted(denied));
     }
     check_ceiling(&artifact.manifest.limits, &host.config.ceiling)?;
     Ok(inspection)
@@ -370,16 +408,19 @@ fn prepare(capabilities: &[Box<dyn Capability>], manifest: &Manifest) -> Result<
     Ok(prepared)
 }
 
-fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
+/// Imports that can only be denied, in words.
+fn denied(inspection: &Inspection, manifest: &Manifest) -> impl Iterator<Item = String> {
     let granted = |kind: &str| match kind {
         "pg" => !manifest.grants.pg.is_empty(),
         "kv" => !manifest.grants.kv.is_empty(),
         _ => !manifest.grants.http.is_empty(),
     };
-    let missing = inspection.grants.iter().filter(|kind| !granted(kind));
-    let denied = missing.map(|kind| {
-        format!("it imports what needs a `{kind}` grant and has none: every open will be denied")
-    });
+    let missing = inspection.grants.iter().filter(move |kind| !granted(kind));
+    missing.map(|kind| format!("it imports what needs a `{kind}` grant and has none"))
+}
+
+fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
+    let denied = denied(inspection, manifest).map(|what| format!("{what}: every open will be denied"));
     let deaf = inspection.listens() && manifest.listen.is_empty();
     let deaf =
         deaf.then(|| "it can listen, but the manifest has no `[[listen]]`: it is never called".to_owned());

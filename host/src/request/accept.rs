@@ -36,7 +36,7 @@ pub use certificates::TlsError;
 pub(crate) use certificates::{Tls, check as check_certificates};
 pub(crate) use door::{Door, Visitor};
 use pulse::{Held, Pulse};
-use stall::Stalling;
+use stall::{Pace, Stalling};
 use unread::Outgoing;
 use watch::{Quiet, Watch};
 
@@ -63,7 +63,8 @@ pub(crate) enum Wire {
 pub(crate) async fn serve(host: Host, wire: Wire, visitor: Visitor, drain: CancellationToken) {
     let pulse = Arc::new(Pulse::default());
     let connection = Connection { address: visitor.address, trusted: visitor.trusted, pulse, drain };
-    let patience = host.config().write_timeout;
+    let config = host.config();
+    let pace = Pace { patience: config.write_timeout, rate: config.write_rate };
     if let Wire::Tcp(stream) | Wire::Tls(stream, _) = &wire
         && stream.set_nodelay(true).is_err()
     {
@@ -71,15 +72,15 @@ pub(crate) async fn serve(host: Host, wire: Wire, visitor: Visitor, drain: Cance
     }
     match wire {
         Wire::Tcp(stream) => {
-            let stream = Stalling::new(stream, patience, connection.pulse.clone());
+            let stream = Stalling::new(stream, pace, connection.pulse.clone());
             connection.serve(host, stream, false).await;
         }
         Wire::Unix(stream) => {
-            let stream = Stalling::new(stream, patience, connection.pulse.clone());
+            let stream = Stalling::new(stream, pace, connection.pulse.clone());
             connection.serve(host, stream, false).await;
         }
         Wire::Tls(stream, tls) => {
-            let stream = Stalling::new(stream, patience, connection.pulse.clone());
+            let stream = Stalling::new(stream, pace, connection.pulse.clone());
             // Boxed: most connections need no room for it.
             Box::pin(connection.secure(host, stream, tls)).await;
         }

@@ -206,3 +206,13 @@ fn a_malformed_address_is_refused_without_being_repeated() {
     let text = chain(&error);
     assert!(text.contains("address of database `main`") && !text.contains("s3cret"), "{text}");
 }
+
+#[tokio::test]
+async fn imports_without_a_grant_are_refused_where_the_manifest_is_strict() {
+    let mut artifact = artifact("kv");
+    artifact.manifest.grants.kv.clear();
+    artifact.manifest.kv.clear();
+    artifact.manifest.imports = Some(wharf_host::Imports::Strict);
+    let error = refusal(artifact).await;
+    assert!(error.contains("`imports = \"strict\"`, but it imports what needs a `kv` grant"), "{error}");
+}

@@ -11,6 +11,8 @@ mod proxy;
 mod support;
 mod wire;
 
+/// Machine code: kept, sealed, and prepared once.
+mod compile;
 /// Who is behind a proxy, and who only says so.
 mod edge_forwarded;
 /// HTTP/2: floods, resets, and heads that contradict themselves.

@@ -16,6 +16,9 @@ use syn::{DeriveInput, ItemFn, ItemImpl, parse_macro_input};
 ///
 /// A function without parameters returns an axum router; a function with one takes a `wharf_guest::Request`
 /// and returns a `wharf_guest::Response`, text, or a `Result` of these. One crate has one service.
+///
+/// `#[service(prepared)]` builds a router once, when the service is deployed, instead of in every instance: its function
+/// may then not use what a request has (settings, databases, the clock), and a panic in it fails the deploy.
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);

@@ -10,14 +10,21 @@ const SHAPE: OnFn = OnFn {
     name: "service",
     forms: "a service is `fn() -> axum::Router` or `fn(wharf_guest::Request) -> wharf_guest::Response`",
     parameters: 0..=1,
-    instead: "routes and grants are in `wharf.toml`",
+    instead: "it is `prepared` or nothing; routes and grants are in `wharf.toml`",
 };
 
 pub(crate) fn expand(arguments: &TokenStream, function: &ItemFn) -> syn::Result<TokenStream> {
-    SHAPE.check(arguments, function)?;
-    let serve = serve(&function.sig)?;
+    let prepared = arguments.to_string() == "prepared";
+    let others = if prepared { TokenStream::new() } else { arguments.clone() };
+    SHAPE.check(&others, function)?;
+    if prepared && !function.sig.inputs.is_empty() {
+        let text = "only a router can be prepared: a handler has nothing to do before its request";
+        return Err(Error::new(arguments.span(), text));
+    }
+    let serve = serve(&function.sig, prepared)?;
     let check = check(&function.sig);
     let export = export_handler(&serve);
+    let init = prepared.then(|| export_lifecycle(&function.sig));
     Ok(quote! {
         // The contract hands a request over by value, whether the handler consumes it or not.
         #[allow(clippy::needless_pass_by_value)]
@@ -25,7 +32,26 @@ pub(crate) fn expand(arguments: &TokenStream, function: &ItemFn) -> syn::Result<
         #check
 
         #export
+        #init
     })
+}
+
+/// The component's export `lifecycle`, which builds the router once, at deploy.
+fn export_lifecycle(signature: &Signature) -> TokenStream {
+    let name = &signature.ident;
+    quote! {
+        #[cfg(target_family = "wasm")]
+        #[allow(unused_qualifications, missing_docs, clippy::all)]
+        const _: () = {
+            struct Lifecycle;
+            impl ::wharf_guest::__private::LifecycleGuest for Lifecycle {
+                fn init() -> ::core::result::Result<(), ::wharf_guest::__private::String> {
+                    ::wharf_guest::__prepare_router!(#name)
+                }
+            }
+            ::wharf_guest::bindings::lifecycle::export!(Lifecycle with_types_in ::wharf_guest::bindings::lifecycle);
+        };
+    }
 }
 
 /// The component's export `http-handler`, answering with what `serve` makes of `request` and `body`.
@@ -51,11 +77,14 @@ pub(crate) fn export_handler(serve: &TokenStream) -> TokenStream {
 }
 
 /// The call of the service's function, or why it is none.
-fn serve(signature: &Signature) -> syn::Result<TokenStream> {
+fn serve(signature: &Signature, prepared: bool) -> syn::Result<TokenStream> {
     let (name, waits) = (&signature.ident, signature.asyncness.is_some());
     match (signature.inputs.is_empty(), waits) {
         (true, true) => {
             Err(Error::new(signature.asyncness.span(), "a router is built without waiting: drop the `async`"))
+        }
+        (true, false) if prepared => {
+            Ok(quote!(::wharf_guest::__serve_router!(prepared #name, request, body)))
         }
         (true, false) => Ok(quote!(::wharf_guest::__serve_router!(#name, request, body))),
         (false, true) => Ok(quote!(::wharf_guest::__private::serve_async(#name, request, body))),
@@ -125,6 +154,19 @@ mod tests {
         assert!(output("fn app() -> Router { r }").contains("__serve_router"));
         assert!(output("fn handle(r: Request) -> Response { r }").contains("serve_plain"));
         assert!(output("async fn handle(r: Request) -> Response { r }").contains("serve_async"));
+    }
+
+    #[test]
+    fn a_router_may_be_prepared_and_a_handler_may_not() {
+        let expanded = |item: &str| {
+            let expanded = expand(&quote!(prepared), &syn::parse_str(item).unwrap());
+            expanded.map_or_else(|error| error.to_string(), |tokens| tokens.to_string())
+        };
+        let router = expanded("fn app() -> Router { r }");
+        assert!(router.contains("(prepared app , request") && router.contains("__prepare_router ! (app)"));
+        assert!(expanded("fn f(r: Request) -> Response { r }").contains("only a router can be prepared"));
+        let other = expand(&quote!(fast), &syn::parse_str("fn app() -> Router { r }").unwrap());
+        assert!(other.unwrap_err().to_string().contains("it is `prepared` or nothing"));
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod build;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod compile;
+#[cfg(test)]
 mod compose;
 #[cfg(test)]
 mod dev;
