@@ -68,7 +68,7 @@ pub use manifest::{
 pub use outbound::{HttpConfig, Network, NetworkError, Resolver, Resolving, SystemResolver};
 pub use release::{
     Artifact, ComposeError, Digest, HandlerKind, InspectError, Inspection, LoadError, LoadTimings,
-    MigrateError, Migration, PublishError, Release, SqlError, SqlFailure, SqlReport, StatementFile,
-    check_sql, compose, inspect, migrate,
+    MigrateError, Migration, Preview, PublishError, Release, Share, SqlError, SqlFailure, SqlReport,
+    StatementFile, Sticky, Tally, Traffic, check_sql, compose, inspect, migrate,
 };
 pub use request::{Faults, Peer, RequestId, RequestState, TlsError};

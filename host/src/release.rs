@@ -8,6 +8,7 @@ mod load;
 mod migrate;
 mod sql;
 mod table;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,6 +36,7 @@ pub use migrate::{MigrateError, migrate};
 pub use sql::{SqlError, SqlFailure, SqlReport, StatementFile, check_sql};
 pub use table::PublishError;
 pub(crate) use table::{Found, RouteTable, Target};
+pub use traffic::{Preview, Share, Sticky, Tally, Traffic};
 
 /// What a deployer hands in: everything that a release is made of.
 #[derive(Clone, Debug)]

@@ -129,6 +129,7 @@ where
     };
     let mut finish = Finish::default();
     let outcome = serve(routes, terms, request, &arrival, &mut finish).await;
+    finish.count(&outcome);
     let response = respond::respond(outcome, &arrival, &asked);
     finish.apply(response)
 }

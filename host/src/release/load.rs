@@ -24,7 +24,7 @@ use crate::request::{self, BuiltIn, GuardError, RequestState, Shared, Warm};
 use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, PG_LISTENER, PLATFORM};
 use super::{
     Admission, Artifact, ComposeError, Digest, Handler, HandlerKind, InspectError, Inspection, LoadTimings,
-    MigrateError, PublishError, Release, RouteTable, SqlError, TypedHandler,
+    MigrateError, PublishError, Release, RouteTable, SqlError, Traffic, TypedHandler,
 };
 use super::{compile, inspect};
 
@@ -240,7 +240,7 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         manifest: artifact.manifest.clone(),
     });
     probe(&release).await?;
-    host.routes.check(&release)?;
+    host.routes.check(Traffic::all(release.clone()))?;
     check_features(host.stores, &release.manifest).await?;
 
     // Last, as it cannot be undone: everything that can be known to be wrong is known by now.

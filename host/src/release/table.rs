@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::Method;
+use http::{HeaderMap, Method};
 use matchit::Router;
 
 use crate::manifest::{Guard, Route};
 use crate::request::ReadyGuard;
 
-use super::Release;
+use super::traffic::{PREVIEW, Sticky, Tally, Traffic};
+use super::{Release, Share};
 
 /// Why a release was not published. The table stays as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum PublishError {
         /// Its route.
         other_path: String,
     },
+    /// There is no release that could answer.
+    #[error("no release of service `{0}` has a weight: give one of them something")]
+    NoShare(String),
 }
 
 /// The route table: read by every request without a lock, replaced whole by deploys.
@@ -44,7 +48,15 @@ pub(crate) struct RouteTable {
 /// All routes at one moment.
 #[derive(Default)]
 struct Snapshot {
-    services: BTreeMap<String, Arc<Release>>,
+    services: BTreeMap<String, Traffic>,
+    routing: Routing,
+    /// By their keys.
+    previews: HashMap<String, Routing>,
+}
+
+/// Hosts and paths to what answers there.
+#[derive(Default)]
+struct Routing {
     hosts: HashMap<String, Paths>,
     any_host: Paths,
 }
@@ -63,6 +75,20 @@ pub(crate) struct Target {
     pub(crate) guards: Vec<ReadyGuard>,
     /// Whether responses may be compressed.
     pub(crate) compress: bool,
+    /// Where answers are counted.
+    pub(crate) tally: Option<Arc<Tally>>,
+    /// Several releases share the service: this route only leads there.
+    split: Option<Arc<Split>>,
+}
+
+/// Releases that share a service. Each has routes of its own, as releases may differ in them: which one answers is drawn
+/// first, and then it is asked as if it were alone. So what a new release adds is found by those who are drawn for it, and
+/// is 404 for the others.
+struct Split {
+    /// Each with the sum of the weights up to its own.
+    arms: Vec<(u64, Routing)>,
+    total: u64,
+    sticky: Option<Sticky>,
 }
 
 /// What the table knows of a host, path and method.
@@ -75,18 +101,25 @@ pub(crate) enum Found {
 }
 
 impl RouteTable {
-    /// Makes `release` answer for its service from the next request on. The only door between the
-    /// control plane and the data plane.
-    pub(crate) fn publish(&self, release: Arc<Release>) -> Result<(), PublishError> {
+    /// Sends the requests of a service where `traffic` says, from the next one on. The only door between the control
+    /// plane and the data plane.
+    pub(crate) fn direct(&self, traffic: Traffic) -> Result<(), PublishError> {
         self.replace(|services| {
-            services.insert(release.service().to_owned(), release);
+            services.insert(traffic.service.clone(), traffic);
         })
     }
 
-    /// Whether `release` could be published now; publishing may still find that another came first.
-    pub(crate) fn check(&self, release: &Arc<Release>) -> Result<(), PublishError> {
+    /// The same for many services in one step: all or none.
+    pub(crate) fn direct_all(&self, all: Vec<Traffic>) -> Result<(), PublishError> {
+        self.replace(|services| {
+            services.extend(all.into_iter().map(|traffic| (traffic.service.clone(), traffic)));
+        })
+    }
+
+    /// Whether `traffic` could be published now; publishing may still find that another came first.
+    pub(crate) fn check(&self, traffic: Traffic) -> Result<(), PublishError> {
         let mut services = self.current.load().services.clone();
-        services.insert(release.service().to_owned(), release.clone());
+        services.insert(traffic.service.clone(), traffic);
         Snapshot::of(services).map(drop)
     }
 
@@ -97,17 +130,17 @@ impl RouteTable {
         removed.is_ok() && found
     }
 
-    /// What answers for a service now.
+    /// What answers for a service now; of several releases the one with the largest share.
     pub(crate) fn release(&self, service: &str) -> Option<Arc<Release>> {
-        self.current.load().services.get(service).cloned()
+        self.current.load().services.get(service).and_then(Traffic::main).cloned()
     }
 
-    /// Everything that is published, by name.
+    /// What is published of every service, by name; of several releases the one with the largest share.
     pub(crate) fn releases(&self) -> Vec<Arc<Release>> {
-        self.current.load().services.values().cloned().collect()
+        self.current.load().services.values().filter_map(Traffic::main).cloned().collect()
     }
 
-    fn replace(&self, change: impl FnOnce(&mut BTreeMap<String, Arc<Release>>)) -> Result<(), PublishError> {
+    fn replace(&self, change: impl FnOnce(&mut BTreeMap<String, Traffic>)) -> Result<(), PublishError> {
         let _writing = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut services = self.current.load().services.clone();
         change(&mut services);
@@ -119,14 +152,18 @@ impl RouteTable {
         Ok(())
     }
 
-    /// Looks in one snapshot; the host's own routes come before those for every host.
-    pub(crate) fn find(&self, host: &str, path: &str, method: &Method) -> Found {
+    /// Looks in one snapshot; the host's own routes come before those for every host. The fields decide among several
+    /// releases of one service.
+    pub(crate) fn find(&self, host: &str, path: &str, method: &Method, fields: &HeaderMap) -> Found {
         let snapshot = self.current.load();
-        let own = if snapshot.hosts.is_empty() { None } else { snapshot.hosts.get(host) };
-        let found = own.map_or(Found::Nothing, |paths| paths.find(path, method));
-        match found {
-            Found::Nothing => snapshot.any_host.find(path, method),
-            found => found,
+        let routing = if snapshot.previews.is_empty() { None } else { snapshot.preview(fields) };
+        let found = routing.unwrap_or(&snapshot.routing).find(host, path, method);
+        match &found {
+            Found::Target(target, _) if target.split.is_some() => {
+                let split = target.split.as_ref().and_then(|split| split.choose(fields));
+                split.map_or(Found::Nothing, |routing| routing.find(host, path, method))
+            }
+            _ => found,
         }
     }
 }
@@ -134,41 +171,162 @@ impl RouteTable {
 impl Drop for RouteTable {
     /// Instances that wait hold their releases.
     fn drop(&mut self) {
-        self.current.load().services.values().for_each(|release| release.rest());
+        let snapshot = self.current.load();
+        snapshot.services.values().flat_map(Traffic::releases).for_each(|release| release.rest());
     }
 }
 
 impl Snapshot {
-    fn of(services: BTreeMap<String, Arc<Release>>) -> Result<Self, PublishError> {
-        let mut grouped: BTreeMap<(Option<String>, &str), Vec<Arc<Target>>> = BTreeMap::new();
-        for release in services.values() {
-            for route in &release.manifest.routes {
-                let host = route.host.as_ref().map(|host| host.to_ascii_lowercase());
-                let targets = grouped.entry((host, route.path.as_str())).or_default();
-                add(targets, release, route, &services)?;
+    fn of(services: BTreeMap<String, Traffic>) -> Result<Self, PublishError> {
+        let mut grouped = Grouped::new();
+        let mut previews = HashMap::new();
+        for traffic in services.values() {
+            match &*traffic.sharing() {
+                [] if traffic.previews.is_empty() => {
+                    return Err(PublishError::NoShare(traffic.service.clone()));
+                }
+                [] => {}
+                [share] => grouped.add(share, &services)?,
+                several => grouped.add_split(traffic, several, &services)?,
+            }
+            for preview in &traffic.previews {
+                let share = Share { release: preview.release.clone(), weight: 1, tally: None };
+                previews.insert(preview.key.clone(), alone(&share, &services)?);
             }
         }
-        let mut snapshot =
-            Self { hosts: HashMap::new(), any_host: Paths::default(), services: BTreeMap::new() };
-        for ((host, path), targets) in grouped {
+        Ok(Self { routing: grouped.routing()?, previews, services })
+    }
+
+    fn preview(&self, fields: &HeaderMap) -> Option<&Routing> {
+        self.previews.get(fields.get(&PREVIEW)?.to_str().ok()?)
+    }
+
+    /// Releases that are not in `other`.
+    fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Arc<Release>> {
+        let releases = |(name, traffic): (&'a String, &'a Traffic)| {
+            let there = other.services.get(name);
+            let missing = move |release: &&Arc<Release>| {
+                !there.is_some_and(|there| there.releases().any(|found| Arc::ptr_eq(found, release)))
+            };
+            traffic.releases().filter(missing)
+        };
+        self.services.iter().flat_map(releases)
+    }
+}
+
+impl Traffic {
+    /// The shares that get something.
+    fn sharing(&self) -> Vec<&Share> {
+        self.shares.iter().filter(|share| share.weight > 0).collect()
+    }
+}
+
+impl Split {
+    /// Draws a release, the same for the same client where clients are told apart.
+    fn choose(&self, fields: &HeaderMap) -> Option<&Routing> {
+        let known = self.sticky.as_ref().and_then(|sticky| sticky.number(fields));
+        let place = known.map_or_else(|| fastrand::u64(..self.total), |number| number % self.total);
+        self.arms.iter().find(|(upto, _)| place < *upto).map(|(_, routing)| routing)
+    }
+}
+
+/// The routes of one release as if it were alone.
+fn alone(share: &Share, services: &BTreeMap<String, Traffic>) -> Result<Routing, PublishError> {
+    let mut grouped = Grouped::new();
+    grouped.add(share, services)?;
+    grouped.routing()
+}
+
+/// Targets by host and path.
+struct Grouped<'a>(BTreeMap<(Option<String>, &'a str), Vec<Arc<Target>>>);
+
+impl<'a> Grouped<'a> {
+    fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    fn targets(&mut self, route: &'a Route) -> &mut Vec<Arc<Target>> {
+        let host = route.host.as_ref().map(|host| host.to_ascii_lowercase());
+        self.0.entry((host, route.path.as_str())).or_default()
+    }
+
+    /// The routes of a release.
+    fn add(&mut self, share: &'a Share, services: &BTreeMap<String, Traffic>) -> Result<(), PublishError> {
+        for route in &share.release.manifest.routes {
+            let guards = route.guards.iter().map(|name| ready(&share.release, name, services)).collect();
+            let target = Target {
+                methods: methods(route),
+                release: share.release.clone(),
+                guards,
+                compress: route.compress,
+                tally: share.tally.clone(),
+                split: None,
+            };
+            add(self.targets(route), target, &route.path)?;
+        }
+        Ok(())
+    }
+
+    /// The routes that any of several releases has, leading to the draw among them.
+    fn add_split(
+        &mut self,
+        traffic: &'a Traffic,
+        shares: &[&'a Share],
+        services: &BTreeMap<String, Traffic>,
+    ) -> Result<(), PublishError> {
+        let (mut arms, mut total) = (Vec::with_capacity(shares.len()), 0);
+        for share in shares {
+            total += u64::from(share.weight);
+            arms.push((total, alone(share, services)?));
+        }
+        let split = Arc::new(Split { arms, total, sticky: traffic.sticky.clone() });
+        for share in shares {
+            for route in &share.release.manifest.routes {
+                let targets = self.targets(route);
+                let own = |target: &Arc<Target>| target.release.service() == traffic.service;
+                let before = targets.iter().position(own).map(|at| targets.remove(at));
+                let methods = united(methods(route), before.as_ref().map(|target| &*target.methods));
+                let target = Target {
+                    methods,
+                    release: share.release.clone(),
+                    guards: Vec::new(),
+                    compress: false,
+                    tally: None,
+                    split: Some(split.clone()),
+                };
+                add(targets, target, &route.path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn routing(self) -> Result<Routing, PublishError> {
+        let mut routing = Routing::default();
+        for ((host, path), targets) in self.0 {
             let paths = match host {
-                Some(host) => snapshot.hosts.entry(host).or_default(),
-                None => &mut snapshot.any_host,
+                Some(host) => routing.hosts.entry(host).or_default(),
+                None => &mut routing.any_host,
             };
             paths.insert(path, targets)?;
         }
-        snapshot.services = services;
-        Ok(snapshot)
+        Ok(routing)
     }
 }
 
-impl Snapshot {
-    /// Releases that are not in `other`.
-    fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Arc<Release>> {
-        let there = |(name, release): &(&String, &Arc<Release>)| {
-            other.services.get(*name).is_some_and(|found| Arc::ptr_eq(found, release))
-        };
-        self.services.iter().filter(move |entry| !there(entry)).map(|(_, release)| release)
+fn methods(route: &Route) -> Vec<Method> {
+    route.methods.iter().filter_map(|method| method.parse().ok()).collect()
+}
+
+/// What either takes; empty stands for every method.
+fn united(mut methods: Vec<Method>, others: Option<&[Method]>) -> Vec<Method> {
+    match others {
+        None => methods,
+        Some([]) => Vec::new(),
+        Some(_) if methods.is_empty() => methods,
+        Some(others) => {
+            methods.extend(others.iter().cloned());
+            methods
+        }
     }
 }
 
@@ -181,27 +339,21 @@ fn allowed(targets: &[Arc<Target>]) -> Vec<Method> {
     methods
 }
 
-/// Adds one route to those with the same host and path, unless their methods overlap.
-fn add(
-    targets: &mut Vec<Arc<Target>>,
-    release: &Arc<Release>,
-    route: &Route,
-    services: &BTreeMap<String, Arc<Release>>,
-) -> Result<(), PublishError> {
-    let methods: Vec<Method> = route.methods.iter().filter_map(|m| m.parse().ok()).collect();
+/// Adds a target to those with the same host and path, unless their methods overlap.
+fn add(targets: &mut Vec<Arc<Target>>, added: Target, path: &str) -> Result<(), PublishError> {
+    let methods = &added.methods;
     let overlaps = |target: &&Arc<Target>| {
         target.methods.is_empty() || methods.is_empty() || target.methods.iter().any(|m| methods.contains(m))
     };
     if let Some(other) = targets.iter().find(overlaps) {
-        return Err(conflict(release, &route.path, &other.release, &route.path));
+        return Err(conflict(&added.release, path, &other.release, path));
     }
-    let guards = route.guards.iter().map(|name| ready(release, name, services)).collect();
-    targets.push(Arc::new(Target { methods, release: release.clone(), guards, compress: route.compress }));
+    targets.push(Arc::new(added));
     Ok(())
 }
 
 /// A guard as it stands in this snapshot.
-fn ready(release: &Release, name: &str, services: &BTreeMap<String, Arc<Release>>) -> ReadyGuard {
+fn ready(release: &Release, name: &str, services: &BTreeMap<String, Traffic>) -> ReadyGuard {
     if let Some(guard) = release.guards.get(name) {
         return ReadyGuard::BuiltIn(guard.clone());
     }
@@ -209,7 +361,7 @@ fn ready(release: &Release, name: &str, services: &BTreeMap<String, Arc<Release>
     let Some(Guard::Service(service)) = release.manifest.guards.get(name) else {
         return ReadyGuard::Service(name.to_owned(), None);
     };
-    let found = services.get(service).filter(|found| found.guard.is_some());
+    let found = services.get(service).and_then(Traffic::main).filter(|found| found.guard.is_some());
     ReadyGuard::Service(service.clone(), found.cloned())
 }
 
@@ -219,6 +371,17 @@ fn conflict(release: &Release, path: &str, other: &Release, other_path: &str) ->
         path: path.to_owned(),
         other: other.service().to_owned(),
         other_path: other_path.to_owned(),
+    }
+}
+
+impl Routing {
+    fn find(&self, host: &str, path: &str, method: &Method) -> Found {
+        let own = if self.hosts.is_empty() { None } else { self.hosts.get(host) };
+        let found = own.map_or(Found::Nothing, |paths| paths.find(path, method));
+        match found {
+            Found::Nothing => self.any_host.find(path, method),
+            found => found,
+        }
     }
 }
 
