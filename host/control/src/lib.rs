@@ -4,9 +4,12 @@
 //! The files are the path of a deploy: `api` takes it, `artifact` keeps its bytes, `plan` decides, `record` remembers,
 //! `rollout` makes it serve.
 
+pub mod api;
 mod artifact;
+pub mod client;
 mod error;
 pub mod kv;
+mod logs;
 mod plan;
 mod record;
 mod rollout;
@@ -14,6 +17,7 @@ mod token;
 
 pub use artifact::{Artifacts, Blob, BlobError, Folder, PiecesError, Project, ProjectError, sha256};
 pub use error::ControlError;
+pub use logs::{LogLine, LogTap, Logs};
 pub use plan::Refusal;
 pub use record::{
     AuditEntry, Condition, Deployment, Embedded, Kind, Piece, Pieces, Portion, RecordError, Records, Role,

@@ -16,8 +16,7 @@ const LONGEST_MESSAGE: usize = 4 << 10;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Command {
+pub(crate) enum Command {
     /// All requests to a new artifact.
     Deploy(Pieces),
     /// A new artifact that gets no requests yet.
@@ -42,7 +41,7 @@ pub enum Command {
 
 /// Who does it, why, when, and what they saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub(crate) struct Note {
     /// Name of the token.
     pub author: String,
     /// What they have to say.
@@ -116,7 +115,7 @@ pub enum Refusal {
 ///
 /// # Errors
 /// What cannot be done, or was decided without knowing the last deployment.
-pub fn plan(
+pub(crate) fn plan(
     service: &str,
     history: &[Deployment],
     command: Command,
@@ -254,7 +253,7 @@ fn is_same(one: &Deployment, other: &Deployment) -> bool {
 
 /// Deployments that need not be kept: older than the last `keep`, and none that is kept sends requests to them.
 #[must_use]
-pub fn expired(history: &[Deployment], keep: usize) -> Vec<u64> {
+pub(crate) fn expired(history: &[Deployment], keep: usize) -> Vec<u64> {
     let young = history.len().saturating_sub(keep);
     let by_number: BTreeMap<u64, &Deployment> = history.iter().map(|d| (d.number, d)).collect();
     let mut kept: HashSet<u64> = history.iter().skip(young).map(|d| d.number).collect();

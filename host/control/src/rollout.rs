@@ -142,6 +142,12 @@ impl Control {
         self.0.events.subscribe()
     }
 
+    /// Whether a service answers on this host.
+    #[must_use]
+    pub fn answers(&self, service: &str) -> bool {
+        self.0.host.releases().iter().any(|release| release.service() == service)
+    }
+
     /// Waits for the rollouts under way. New ones are not stopped by it: stop taking requests first.
     pub async fn finish(&self) {
         self.0.tasks.close();

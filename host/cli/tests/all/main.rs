@@ -6,12 +6,20 @@ mod build;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod compose;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod dev;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod kv;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod traffic;

@@ -7,11 +7,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use wharf_host::Traffic;
 
-use crate::artifact;
+use crate::artifact::{self, Blob};
 use crate::error::ControlError;
-use crate::record::{Deployment, Portion};
+use crate::record::{Deployment, Piece, Portion};
 
-use super::{Control, blocking, brought};
+use super::{Asked, Control, Order, blocking, brought};
 
 /// Services that are loaded at once.
 const AT_ONCE: usize = 8;
@@ -54,6 +54,32 @@ impl Control {
         }
         self.collect_later();
         Ok(Restored { services, failed, took: begun.elapsed() })
+    }
+
+    /// Deploys an artifact that is on this machine, unless it is what serves already.
+    ///
+    /// # Errors
+    /// As [`Control::change`].
+    pub async fn adopt(
+        &self,
+        service: &str,
+        blobs: Vec<Blob>,
+        author: &str,
+    ) -> Result<Option<Deployment>, ControlError> {
+        let pieces: Vec<Piece> = blobs.iter().map(|blob| blob.piece.clone()).collect();
+        let history = self.0.ledger.history(service).await?;
+        if let Some(head) = history.last()
+            && let [only] = &*head.shares
+            && brought(&history, head, only.deployment) == Some(&*pieces)
+            && self.answers(service)
+        {
+            return Ok(None);
+        }
+        let artifacts = self.0.artifacts.clone();
+        blocking(move || blobs.iter().try_for_each(|blob| artifacts.put(&blob.piece.sha256, &blob.bytes)))
+            .await??;
+        let order = Order { author: author.to_owned(), ..Order::default() };
+        self.change(service, Asked::Deploy(pieces), order).await.map(Some)
     }
 
     async fn guards_first(&self, heads: Vec<Deployment>) -> (Vec<Deployment>, Vec<Deployment>) {
@@ -164,7 +190,7 @@ impl Control {
     async fn recover(&self, service: &str) -> Result<(), ControlError> {
         let lane = self.0.lanes.of(service);
         let mut lane = lane.lock().await;
-        let published = self.0.host.releases().iter().any(|release| release.service() == service);
+        let published = self.answers(service);
         let history = self.0.ledger.history(service).await?;
         let Some(head) = history.last().filter(|head| !published && !head.shares.is_empty()) else {
             return Ok(());
