@@ -42,14 +42,15 @@ impl Data {
         self.0.join("control.json")
     }
 
-    /// Opens what is there, or makes it; only this user may look.
+    /// Makes the folder where it is missing; only this user may look.
+    pub(crate) fn create(&self) -> Result<()> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
+        made.with_context(|| format!("failed to create `{}`", self.0.display()))
+    }
+
+    /// Opens what is there.
     pub(crate) fn open(&self, host: Host) -> Result<Control> {
         let folder = &self.0;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .with_context(|| format!("failed to create `{}`", folder.display()))?;
         let records = Embedded::open(&folder.join("control.redb"))
             .context("the deployments cannot be opened: does another `wharf serve` use this folder?")?;
         let blobs = Folder::open(&folder.join("blobs"))?;

@@ -25,17 +25,21 @@ mod watch;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wharf_host::{Host, Share, Sticky, Tally, Traffic};
 
 use crate::artifact::{self, Artifacts};
 use crate::error::ControlError;
 use crate::plan::{self, Command, Note, Refusal};
-use crate::record::{Answer, AuditEntry, Deployment, Ledger, Piece, Pieces, Portion, Records, Step, now};
+use crate::record::{
+    Answer, AuditEntry, Deployment, Kind, Ledger, Piece, Pieces, Portion, Records, Step, now,
+};
 
 pub use converge::Restored;
 use lane::{Lane, Lanes};
@@ -63,6 +67,10 @@ struct Inner {
     publishing: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
     tasks: TaskTracker,
+    /// Ends what only waits.
+    stop: CancellationToken,
+    /// Whether somebody will soon look for what is not needed any more.
+    collecting: AtomicBool,
 }
 
 impl fmt::Debug for Control {
@@ -119,6 +127,8 @@ impl Control {
             publishing: tokio::sync::Mutex::default(),
             events,
             tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            collecting: AtomicBool::new(false),
         }))
     }
 
@@ -148,8 +158,9 @@ impl Control {
         self.0.host.releases().iter().any(|release| release.service() == service)
     }
 
-    /// Waits for the rollouts under way. New ones are not stopped by it: stop taking requests first.
+    /// Waits for the rollouts under way, and ends watches. New ones are not stopped by it: stop taking requests first.
     pub async fn finish(&self) {
+        self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
@@ -185,7 +196,11 @@ impl Control {
 
     /// Notes in the audit log what was not done.
     async fn refused(&self, author: &str, action: &str, target: &str, error: &ControlError) {
-        let entry = audit(author, action, target, error.code());
+        self.note_refusal(author, action, target, error.code()).await;
+    }
+
+    pub(crate) async fn note_refusal(&self, author: &str, action: &str, target: &str, code: &str) {
+        let entry = audit(author, action, target, code);
         if let Err(error) = self.0.ledger.audit(entry).await {
             tracing::warn!(error = %wharf_host::chain(&error), "the audit log lacks a refusal");
         }
@@ -266,6 +281,7 @@ impl<'a> Rollout<'a> {
         let (traffic, tally) = self.traffic(&mut lane, &history, &deployment).await?;
         self.publish(&history, &deployment, traffic).await?;
         lane.published(&history, deployment.clone());
+        lane.tally.clone_from(&tally);
         self.progress.stage(Stage::Done, Some(&deployment));
         if let (Some(watch), Some(tally)) = (self.order.watch, tally) {
             self.control.watch(watch, tally, deployment.clone(), self.progress);
@@ -318,7 +334,7 @@ impl<'a> Rollout<'a> {
         history: &[Deployment],
         deployment: &Deployment,
     ) -> Result<(Traffic, Option<Arc<Tally>>), ControlError> {
-        let watched = self.order.watch.is_some() && deployment.artifact.is_some();
+        let watched = self.order.watch.is_some() && deployment.kind == Kind::Deploy;
         let tally = watched.then(Arc::<Tally>::default);
         let mut traffic = self.control.traffic(lane, history, deployment).await?;
         for share in &mut traffic.shares {

@@ -28,6 +28,7 @@ pub(super) async fn run(
     crate::log(Some(tap));
     tokio::spawn(fill);
     let mut signals = Signals::catch()?;
+    data.create()?;
     let databases = databases::all_known(&hosting.databases);
     if let Err(error) = databases::reach(&databases).await {
         // Other services need not wait for it, and those that need it are tried again.
@@ -66,7 +67,12 @@ fn report(restored: &Restored) {
         output::warning(format!("`{service}` does not answer, and is tried again: {error}"));
     }
     let took = Paint::stderr().faint(format!("in {}", output::time(restored.took)));
-    output::note(format!("{} services serve as they were deployed {took}", restored.services));
+    let services = if restored.services == 1 {
+        "1 service serves"
+    } else {
+        &format!("{} services serve", restored.services)
+    };
+    output::note(format!("{services} as deployed {took}"));
 }
 
 /// Deploys what the command line names, where it differs from what is recorded.

@@ -260,3 +260,77 @@ fn a_diff_names_what_changed() {
     assert_eq!(host.json(&["diff", "a", "1", "1"])["changes"], json!([]));
     assert_eq!(host.refused(&["diff", "a", "1", "9"]).0, 3);
 }
+
+/// A disk of twelve megabytes, unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None where this user may not mount.
+    fn mount(at: PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs"])
+            .arg(&at)
+            .stderr(Stdio::null())
+            .status();
+        mount.is_ok_and(|status| status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_serving_goes_on_and_room_is_enough_to_heal() {
+    let root = crate::support::folder();
+    let Some(disk) = SmallDisk::mount(root.path().join(".wharf/data")) else {
+        println!("ABSENT: a small disk cannot be mounted by this user");
+        return;
+    };
+    let mut host = Hosted::start_in(root);
+    host.deploy("a", "one");
+    let ballast = disk.0.join("ballast");
+    let fill = || {
+        let mut file = std::fs::File::create(&ballast).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    };
+    fill();
+    host.service("a", "two");
+    let (code, error) = host.refused(&["deploy", "a"]);
+    assert!(code == 3 && error.contains("no room"), "{error}");
+    let (status, problem) = host.ask("PUT /v1/blobs/x", &host.credentials(), "");
+    assert_eq!(status, 422, "it answers: {problem}");
+    let name = wharf_control::sha256(b"some bytes");
+    let (status, problem) = host.ask(&format!("PUT /v1/blobs/{name}"), &host.credentials(), "some bytes");
+    assert!(status == 507 && problem.contains("disk-full"), "{problem}");
+    assert_eq!(host.version(), "one");
+
+    // The blobs fit, the record does not.
+    std::fs::remove_file(&ballast).unwrap();
+    let uploaded = |host: &Hosted| {
+        let (_, error) = host.refused(&["deploy", "a", "--parent", "9"]);
+        assert!(error.contains("not at 9"), "{error}");
+    };
+    uploaded(&host);
+    fill();
+    for _ in 0..40 {
+        // The file of records has some room of its own.
+        if host.command(&["split", "a", "1=1", "-m", &"x".repeat(4_000)]).output().unwrap().status.code()
+            == Some(3)
+        {
+            break;
+        }
+    }
+    let (code, error) = host.refused(&["split", "a", "1=1", "-m", &"x".repeat(4_000)]);
+    assert!(code == 3 && error.contains("no room"), "{error}");
+    assert_eq!(host.version(), "one");
+    std::fs::remove_file(&ballast).unwrap();
+    host.run(&["deploy", "a"]);
+    assert_eq!(host.version(), "two");
+    host.restart(Signal::SIGKILL);
+    assert_eq!(host.version(), "two");
+    host.server.finish(Signal::SIGTERM);
+}

@@ -23,7 +23,10 @@ pub(crate) struct Hosted {
 
 impl Hosted {
     pub(crate) fn start() -> Self {
-        let root = folder();
+        Self::start_in(folder())
+    }
+
+    pub(crate) fn start_in(root: TempDir) -> Self {
         let (server, control) = Self::serve(root.path(), &[]);
         Self { root, server, control }
     }
@@ -32,6 +35,7 @@ impl Hosted {
         let mut command = wharf(root);
         command.args(["serve", "--data", ".wharf/data", "--control", "127.0.0.1:0"]).args(services);
         command.args(["--listen", "127.0.0.1:0", "--cores", "1"]).env_remove("WHARF_DATABASE_MAIN");
+        command.env("WHARF_LOG", "error");
         let server = Server::start(command, PATIENCE);
         let line = server.said.iter().find(|line| line.contains("taking deploys on http://")).unwrap();
         let control = line.rsplit('/').next().unwrap().to_owned();

@@ -90,8 +90,11 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn order<T: Serialize>(&self, path: &str, command: &T, message: String) -> Result<Order, Problem> {
+    async fn order<T: Serialize>(&self, path: &str, command: &T, message: String) -> Result<Order, Problem> {
         if !self.caller.may_deploy(self.service) {
+            // Names of services are short; what is no name is not repeated.
+            let service = self.service.get(..63).unwrap_or(self.service);
+            self.api.control.note_refusal(&self.caller.name, path, service, "forbidden").await;
             return Err(Problem::forbidden(&format!("change service `{}`", self.service)));
         }
         let path = format!("{}/{path}", self.service);
@@ -135,7 +138,7 @@ pub(super) async fn deploy(
     Sent(command): Sent<DeployRequest>,
 ) -> Result<Response, Problem> {
     let asking = Asking { api, caller: &caller, service: &service, fields: &fields };
-    let mut order = asking.order("deploy", &command, command.message.clone())?;
+    let mut order = asking.order("deploy", &command, command.message.clone()).await?;
     order.watch = command.watch;
     let asked = if command.stage { Asked::Stage(command.blobs) } else { Asked::Deploy(command.blobs) };
     let streams = fields.get(ACCEPT).is_some_and(|accept| accept == "text/event-stream");
@@ -194,7 +197,7 @@ pub(super) async fn rollback(
     Sent(command): Sent<RollbackRequest>,
 ) -> Result<Response, Problem> {
     let asking = Asking { api, caller: &caller, service: &service, fields: &fields };
-    let order = asking.order("rollback", &command, command.message.clone())?;
+    let order = asking.order("rollback", &command, command.message.clone()).await?;
     asking.answer(Asked::Rollback(command.to), order).await
 }
 
@@ -211,7 +214,7 @@ pub(super) async fn traffic(
     Sent(command): Sent<TrafficRequest>,
 ) -> Result<Response, Problem> {
     let asking = Asking { api, caller: &caller, service: &service, fields: &fields };
-    let order = asking.order("traffic", &command, command.message.clone())?;
+    let order = asking.order("traffic", &command, command.message.clone()).await?;
     asking.answer(Asked::Split(command.shares, command.sticky), order).await
 }
 
@@ -228,7 +231,7 @@ pub(super) async fn promote(
     Sent(command): Sent<PromoteRequest>,
 ) -> Result<Response, Problem> {
     let asking = Asking { api, caller: &caller, service: &service, fields: &fields };
-    let order = asking.order("promote", &command, command.message.clone())?;
+    let order = asking.order("promote", &command, command.message.clone()).await?;
     asking.answer(Asked::Promote(command.deployment), order).await
 }
 
@@ -246,7 +249,7 @@ pub(super) async fn remove(
     fields: HeaderMap,
 ) -> Result<Response, Problem> {
     let asking = Asking { api, caller: &caller, service: &service, fields: &fields };
-    let order = asking.order("remove", &reason, reason.message.clone())?;
+    let order = asking.order("remove", &reason, reason.message.clone()).await?;
     asking.answer(Asked::Remove, order).await
 }
 

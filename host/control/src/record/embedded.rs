@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -26,7 +26,7 @@ const TABLES: [(Table, Definition); 6] = [
 pub struct Embedded {
     path: PathBuf,
     /// None after an error, until it is opened again.
-    database: Mutex<Option<Database>>,
+    database: RwLock<Option<Database>>,
 }
 
 impl fmt::Debug for Embedded {
@@ -41,7 +41,7 @@ impl Embedded {
     /// # Errors
     /// A file that cannot be opened, is another process's, or is none of redb's.
     pub fn open(path: &Path) -> Result<Self, RecordError> {
-        let opened = Self { path: path.to_owned(), database: Mutex::new(None) };
+        let opened = Self { path: path.to_owned(), database: RwLock::new(None) };
         opened.with("open", |database| {
             let transaction = database.begin_write()?;
             for (_, definition) in TABLES {
@@ -57,20 +57,27 @@ impl Embedded {
         what: &'static str,
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, RecordError> {
-        let mut held = self.lock();
-        let database = match held.take() {
-            Some(database) => database,
-            None => Database::create(&self.path).map_err(|error| self.failed("open", error.into()))?,
+        let result = loop {
+            let held = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(database) = &*held {
+                break work(database);
+            }
+            drop(held);
+            self.reopen()?;
         };
-        let result = work(&database);
-        if !result.as_ref().is_err_and(is_broken) {
-            *held = Some(database);
+        if result.as_ref().is_err_and(is_broken) {
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
         }
         result.map_err(|error| self.failed(what, error))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Database>> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reopen(&self) -> Result<(), RecordError> {
+        let mut held = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            let opened = Database::create(&self.path);
+            *held = Some(opened.map_err(|error| self.failed("open", error.into()))?);
+        }
+        Ok(())
     }
 
     fn failed(&self, what: &'static str, error: redb::Error) -> RecordError {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use wharf_host::{Preview, Release};
+use wharf_host::{Preview, Release, Tally};
 
 use crate::record::{Deployment, Piece};
 
@@ -32,6 +32,8 @@ pub(super) struct Lane {
     previews: Vec<Open>,
     /// What holds now.
     pub(super) head: Option<Deployment>,
+    /// Where answers are counted while the head is watched.
+    pub(super) tally: Option<Arc<Tally>>,
 }
 
 struct Loaded {

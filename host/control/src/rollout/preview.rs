@@ -51,7 +51,9 @@ impl Control {
             None => self.load(service, blobs).await?,
         };
         let key = crate::token::random();
-        lane.head = Some(head.clone());
+        if lane.head.as_ref() != Some(head) {
+            lane.head = Some(head.clone());
+        }
         lane.open(number, Preview { key: key.clone(), release });
         if let Err(error) = self.publish_again(&mut lane).await {
             lane.close(|_, open| open == key);
@@ -68,7 +70,10 @@ impl Control {
     pub(super) async fn publish_again(&self, lane: &mut Lane) -> Result<(), ControlError> {
         let Some(head) = lane.head.clone() else { return Ok(()) };
         let history = self.0.ledger.history(&head.service).await?;
-        let traffic = self.traffic(lane, &history, &head).await?;
+        let mut traffic = self.traffic(lane, &history, &head).await?;
+        for share in &mut traffic.shares {
+            share.tally.clone_from(&lane.tally);
+        }
         let _alone = self.0.publishing.lock().await;
         if traffic.shares.is_empty() && traffic.previews.is_empty() {
             self.0.host.remove(&head.service);

@@ -63,7 +63,10 @@ impl Control {
                 if over {
                     break false;
                 }
-                tokio::time::sleep(EVERY).await;
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => {}
+                    () = control.0.stop.cancelled() => return,
+                }
             };
             let counts = format!("{} of {} answers failed", tally.faults(), tally.answers());
             if failed {
@@ -100,9 +103,11 @@ impl Control {
     async fn stop_counting(&self, watched: &Deployment) {
         let lane = self.0.lanes.of(&watched.service);
         let mut lane = lane.lock().await;
-        if lane.head.as_ref() == Some(watched)
-            && let Err(error) = self.publish_again(&mut lane).await
-        {
+        if lane.head.as_ref() != Some(watched) {
+            return;
+        }
+        lane.tally = None;
+        if let Err(error) = self.publish_again(&mut lane).await {
             let error = wharf_host::chain(&error);
             tracing::warn!(service = watched.service, %error, "answers are still counted");
         }
