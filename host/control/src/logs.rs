@@ -70,7 +70,6 @@ pub struct LogTap(mpsc::Sender<LogLine>);
 
 impl Logs {
     /// A ring, what fills it, and what has to run for that.
-    #[must_use]
     pub fn new() -> (Self, LogTap, impl Future<Output = ()> + Send + 'static) {
         let (sender, mut lines) = mpsc::channel(WAITING);
         let (coming, _) = broadcast::channel(BEHIND);
