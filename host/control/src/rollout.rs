@@ -15,38 +15,38 @@
 //!
 //! Rollouts run on tasks of their own: a client that leaves does not stop one half way.
 
+mod change;
 mod collect;
 mod converge;
 mod lane;
 mod local;
 mod preview;
 mod progress;
+mod traffic;
 mod watch;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wharf_host::{Host, Share, Sticky, Tally, Traffic};
+use wharf_host::Host;
 
-use crate::artifact::{self, Artifacts};
+use crate::artifact::Artifacts;
 use crate::error::ControlError;
-use crate::plan::{self, Command, Note, Refusal};
-use crate::record::{
-    Answer, AuditEntry, Deployment, Kind, Ledger, Piece, Pieces, Portion, Records, Step, now,
-};
+use crate::plan::Command;
+use crate::record::{AuditEntry, Deployment, Ledger, Piece, Pieces, Portion, Records, now};
 
+use change::Rollout;
 pub use converge::Restored;
 use lane::{Lane, Lanes};
 pub use local::{DeployError, Deployed, deploy};
 pub use preview::PreviewKey;
-use progress::Progress;
 pub use progress::{Event, Stage};
+use traffic::brought;
 pub use watch::Watch;
 
 /// Deployments of a service that are kept, besides those that they refer to.
@@ -243,237 +243,6 @@ impl Asked {
             Self::Promote(number) => Command::Promote(*number),
             Self::Remove => Command::Remove,
         }
-    }
-}
-
-/// One change of one service.
-struct Rollout<'a> {
-    control: &'a Control,
-    service: &'a str,
-    order: Order,
-    /// The deployment that the author saw.
-    parent: u64,
-    progress: Progress,
-}
-
-impl<'a> Rollout<'a> {
-    fn new(control: &'a Control, service: &'a str, mut order: Order, parent: u64) -> Self {
-        let progress = Progress::new(service, control.0.events.clone(), order.progress.take());
-        Self { control, service, order, parent, progress }
-    }
-
-    async fn run(mut self, asked: Asked) -> Result<Deployment, ControlError> {
-        let inner = &*self.control.0;
-        let lane = inner.lanes.of(self.service);
-        let mut lane = lane.lock().await;
-        if let Some(answer) = self.answered().await? {
-            return Ok(answer);
-        }
-        let history = inner.ledger.history(self.service).await?;
-        let mut deployment = plan::plan(self.service, &history, asked.command(), self.note())?;
-        if let Some(sticky) = &deployment.sticky {
-            parse_sticky(sticky)?;
-        }
-        if let Some(pieces) = &mut deployment.artifact {
-            artifact::check(&pieces.blobs)?;
-            self.load(&mut lane, pieces).await?;
-        }
-        let (traffic, tally) = self.traffic(&mut lane, &history, &deployment).await?;
-        self.publish(&history, &deployment, traffic).await?;
-        lane.published(&history, deployment.clone());
-        lane.tally.clone_from(&tally);
-        self.progress.stage(Stage::Done, Some(&deployment));
-        if let (Some(watch), Some(tally)) = (self.order.watch, tally) {
-            self.control.watch(watch, tally, deployment.clone(), self.progress);
-        }
-        Ok(deployment)
-    }
-
-    fn note(&self) -> Note {
-        Note {
-            author: self.order.author.clone(),
-            message: self.order.message.clone(),
-            at: now(),
-            parent: self.parent,
-        }
-    }
-
-    /// What the same request was answered before.
-    async fn answered(&self) -> Result<Option<Deployment>, ControlError> {
-        let Some((key, request)) = &self.order.idempotency else { return Ok(None) };
-        match self.control.0.ledger.answer(key, now()).await? {
-            Some(answer) if answer.request == *request => Ok(Some(answer.deployment)),
-            Some(_) => Err(ControlError::KeyReused),
-            None => Ok(None),
-        }
-    }
-
-    /// Makes a release of what was sent, unless the same one is still at hand.
-    async fn load(&mut self, lane: &mut Lane, pieces: &mut Pieces) -> Result<(), ControlError> {
-        self.control.keep(&pieces.blobs).await?;
-        self.progress.stage(Stage::Check, None);
-        let release = match lane.warm(&pieces.blobs) {
-            Some(release) => release,
-            None => {
-                let begun = Instant::now();
-                let release = self.control.load(self.service, &pieces.blobs).await?;
-                self.progress.loaded(&release, begun.elapsed());
-                lane.keep(&pieces.blobs, release.clone());
-                release
-            }
-        };
-        pieces.release = release.digest().to_string();
-        pieces.size = u64::try_from(release.size()).unwrap_or(u64::MAX);
-        Ok(())
-    }
-
-    /// Where requests go by a deployment; none where it answers no more.
-    async fn traffic(
-        &self,
-        lane: &mut Lane,
-        history: &[Deployment],
-        deployment: &Deployment,
-    ) -> Result<(Traffic, Option<Arc<Tally>>), ControlError> {
-        let watched = self.order.watch.is_some() && deployment.kind == Kind::Deploy;
-        let tally = watched.then(Arc::<Tally>::default);
-        let mut traffic = self.control.traffic(lane, history, deployment).await?;
-        for share in &mut traffic.shares {
-            share.tally.clone_from(&tally);
-        }
-        Ok((traffic, tally))
-    }
-
-    /// Recorded, then published: in this order, and with nobody in between.
-    async fn publish(
-        &mut self,
-        history: &[Deployment],
-        deployment: &Deployment,
-        traffic: Traffic,
-    ) -> Result<(), ControlError> {
-        let Inner { host, ledger, publishing, .. } = &*self.control.0;
-        let failed = |source| ControlError::Publish { service: self.service.to_owned(), source };
-        let _alone = publishing.lock().await;
-        let answers = !traffic.shares.is_empty() || !traffic.previews.is_empty();
-        if answers {
-            host.check(traffic.clone()).map_err(failed)?;
-        }
-        let step = self.step(history, deployment);
-        let written = match ledger.commit(step).await {
-            // Perhaps it is on the disk all the same: then it holds.
-            Err(error) => match ledger.history(self.service).await {
-                Ok(now) if now.last() == Some(deployment) => Ok(true),
-                _ => Err(error),
-            },
-            written => written,
-        };
-        if !written? {
-            return Err(self.conflict().await?.into());
-        }
-        self.progress.stage(Stage::Record, None);
-        if answers {
-            host.direct(traffic).map_err(failed)?;
-        } else {
-            host.remove(self.service);
-        }
-        self.progress.stage(Stage::Publish, None);
-        Ok(())
-    }
-
-    fn step(&self, history: &[Deployment], deployment: &Deployment) -> Step {
-        let kept: Vec<Deployment> = history.iter().chain([deployment]).cloned().collect();
-        let answer = self.order.idempotency.clone().map(|(key, request)| {
-            (key, Answer { request, deployment: deployment.clone(), at: deployment.at })
-        });
-        let outcome = format!("done: deployment {}", deployment.number);
-        Step {
-            deployment: deployment.clone(),
-            expired: plan::expired(&kept, KEEP),
-            answer,
-            audit: audit(&self.order.author, &deployment.kind.to_string(), self.service, &outcome),
-        }
-    }
-
-    /// Somebody else wrote: another process has the records open, too.
-    async fn conflict(&self) -> Result<Refusal, ControlError> {
-        let history = self.control.0.ledger.history(self.service).await?;
-        Ok(Refusal::Conflict {
-            service: self.service.to_owned(),
-            current: history.last().map_or(0, |head| head.number),
-            expected: self.parent,
-        })
-    }
-}
-
-impl Control {
-    /// Loads what a list of blobs is.
-    async fn load(&self, service: &str, blobs: &[Piece]) -> Result<Arc<wharf_host::Release>, ControlError> {
-        let (name, pieces, artifacts) = (service.to_owned(), blobs.to_vec(), self.0.artifacts.clone());
-        let unpacked = blocking(move || artifact::unpack(&name, &pieces, &*artifacts)).await??;
-        let failed = |source| ControlError::Load { service: service.to_owned(), source: Box::new(source) };
-        self.0.host.load(unpacked).await.map_err(failed)
-    }
-
-    /// Where requests go by a deployment, each release at hand or loaded now.
-    async fn traffic(
-        &self,
-        lane: &mut Lane,
-        history: &[Deployment],
-        deployment: &Deployment,
-    ) -> Result<Traffic, ControlError> {
-        let service = deployment.service.as_str();
-        let mut shares = Vec::with_capacity(deployment.shares.len());
-        for portion in &deployment.shares {
-            let Some(blobs) = brought(history, deployment, portion.deployment) else {
-                let number = portion.deployment;
-                return Err(Refusal::NoDeployment { service: service.to_owned(), number }.into());
-            };
-            let release = match lane.warm(blobs) {
-                Some(release) => release,
-                None => {
-                    let release = self.load(service, blobs).await?;
-                    lane.keep(blobs, release.clone());
-                    release
-                }
-            };
-            shares.push(Share { release, weight: portion.weight, tally: None });
-        }
-        let mut traffic = Traffic::shared(service, shares);
-        traffic.sticky = deployment.sticky.as_deref().map(parse_sticky).transpose()?;
-        traffic.previews = lane.previews();
-        Ok(traffic)
-    }
-
-    /// Keeps blobs from being collected until they are recorded; names the first that is not here.
-    async fn keep(&self, blobs: &[Piece]) -> Result<(), ControlError> {
-        let artifacts = self.0.artifacts.clone();
-        let names: Vec<String> = blobs.iter().map(|piece| piece.sha256.clone()).collect();
-        blocking(move || {
-            for name in names {
-                if !artifacts.has(&name)? {
-                    return Err(artifact::BlobError::Missing(name).into());
-                }
-            }
-            Ok(())
-        })
-        .await?
-    }
-}
-
-/// The blobs that a deployment brought.
-fn brought<'a>(history: &'a [Deployment], new: &'a Deployment, number: u64) -> Option<&'a [Piece]> {
-    let found = history.iter().chain([new]).find(|deployment| deployment.number == number)?;
-    found.artifact.as_ref().map(|pieces| &*pieces.blobs)
-}
-
-/// `cookie:NAME` or `header:NAME`.
-fn parse_sticky(text: &str) -> Result<Sticky, ControlError> {
-    let unknown = || ControlError::Sticky(text.to_owned());
-    let (kind, name) = text.split_once(':').ok_or_else(unknown)?;
-    let header: axum::http::HeaderName = name.parse().map_err(|_told| unknown())?;
-    match kind {
-        "cookie" => Ok(Sticky::Cookie(name.to_owned())),
-        "header" => Ok(Sticky::Header(header)),
-        _ => Err(unknown()),
     }
 }
 

@@ -17,6 +17,9 @@ use crate::rollout::{Control, audit};
 
 /// What every token begins with, so that scanners of leaked secrets know it.
 const PREFIX: &str = "wharf_";
+/// The token in the data folder, and who makes it.
+const FIRST: &str = "first";
+const AUTHOR: &str = "wharf";
 /// Most tokens of one host, and longest name of one.
 const MOST: usize = 1_000;
 const LONGEST_NAME: usize = 63;
@@ -107,7 +110,7 @@ impl Control {
         let refuse = |why: &str| Err(ControlError::Token(why.to_owned()));
         let tokens = self.ledger().tokens().await?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-        if !(1..=LONGEST_NAME).contains(&name.len()) || !name.chars().all(plain) || name == "wharf" {
+        if !(1..=LONGEST_NAME).contains(&name.len()) || !name.chars().all(plain) || name == AUTHOR {
             return refuse("a token's name has 1 to 63 of A-Z, a-z, 0-9, - _ . @, and is not `wharf`");
         }
         if tokens.iter().any(|(_, token)| token.name == name) {
@@ -135,16 +138,20 @@ impl Control {
         Ok(self.ledger().remove_token(hash, audit(author, "token-revoke", name, "done")).await?)
     }
 
-    /// Makes the first token of all, for everything, and leaves it in a file that only this user can read. Does nothing
-    /// where there are tokens already.
+    /// Makes the token `first`, for everything, and leaves it in a file that only this user can read. Does nothing where
+    /// there is that file: to get another token, delete it and start again.
     ///
     /// # Errors
     /// A file that cannot be written, or records that cannot.
     pub async fn first_token(&self, file: &Path) -> Result<(), ControlError> {
-        if !self.ledger().tokens().await?.is_empty() {
+        if file.exists() {
             return Ok(());
         }
-        let token = self.create_token("first", vec!["admin".to_owned()], None, "wharf").await?;
+        let tokens = self.ledger().tokens().await?;
+        if tokens.iter().any(|(_, token)| token.name == FIRST) {
+            self.revoke_token(FIRST, AUTHOR).await?;
+        }
+        let token = self.create_token(FIRST, vec!["admin".to_owned()], None, AUTHOR).await?;
         let write = || {
             let mut options = fs::OpenOptions::new();
             let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(file)?;
@@ -154,11 +161,6 @@ impl Control {
         let failed = |error: std::io::Error| {
             ControlError::Token(format!("failed to write `{}`: {error}", file.display()))
         };
-        if let Err(error) = write() {
-            // Nobody would know it, and there would never be another.
-            self.revoke_token("first", "wharf").await?;
-            return Err(failed(error));
-        }
-        Ok(())
+        write().map_err(failed)
     }
 }

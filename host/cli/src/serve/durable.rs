@@ -48,6 +48,11 @@ pub(super) async fn run(
     let _commands = kv::serve(&host);
     let api = api::serve(control, logs, control_address).await;
     let api = api.with_context(|| format!("failed to listen on {control_address} for deploys"))?;
+    if !api.address().ip().is_loopback() {
+        output::warning(
+            "the control plane is open to other machines, and tokens are sent to it in the clear",
+        );
+    }
     let serving = hosting.listen(&host)?;
     data.announce(api.address())?;
     output::result(format!("taking deploys on http://{}", api.address()));

@@ -1,5 +1,6 @@
 //! Who may do what on a control plane, and what it tells strangers.
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::hosted::{Hosted, eventually, failed};
@@ -87,6 +88,19 @@ fn a_token_is_kept_nowhere_and_the_first_is_its_owners() {
     let mut command = host.command(&["status"]);
     let (code, error) = failed(&command.env("WHARF_SERVER", "http://127.0.0.1:1").output().unwrap());
     assert!(code == 1 && error.contains("no token for this server"), "{error}");
+}
+
+#[test]
+fn a_first_token_that_is_gone_is_replaced_at_the_next_start() {
+    let mut host = Hosted::start();
+    let old = host.credentials();
+    assert_eq!(host.ask("GET /v1/services", &old, "").0, 200);
+    host.restart(Signal::SIGTERM);
+    assert_eq!(host.credentials(), old);
+    std::fs::remove_file(host.data().join("token")).unwrap();
+    host.restart(Signal::SIGTERM);
+    assert_eq!(host.ask("GET /v1/services", &host.credentials(), "").0, 200);
+    assert_eq!(host.ask("GET /v1/services", &old, "").0, 401);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Several releases of one service: shares, who stays with which, previews, and going back by itself.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
@@ -133,6 +134,24 @@ fn a_release_that_fails_too_often_is_rolled_back_by_itself() {
     let report = host.json(&["deploy", "a", "--watch", "100ms"]);
     assert_eq!((&report["rolled_back"], host.version().as_str()), (&serde_json::json!(false), "three"));
     assert!(report["watched"].as_str().unwrap().contains("0 of 0"), "{report}");
+}
+
+#[test]
+fn everybody_who_listens_hears_of_a_rollout() {
+    let host = Hosted::start();
+    let mut stream = TcpStream::connect(&host.control).unwrap();
+    write!(stream, "GET /v1/events HTTP/1.1\r\n{}\r\n", host.credentials()).unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    // The answer has begun: from here on nothing is missed.
+    assert!(lines.by_ref().any(|line| line.is_empty()));
+    host.deploy("a", "one");
+    let stages: Vec<String> = lines
+        .filter_map(|line| Some(line.strip_prefix("data: ")?.to_owned()))
+        .map(|data| serde_json::from_str::<serde_json::Value>(&data).unwrap())
+        .map(|event| event["stage"].as_str().unwrap().to_owned())
+        .take_while(|stage| stage != "done")
+        .collect();
+    assert_eq!(stages, ["check", "verify", "compile", "record", "publish"]);
 }
 
 #[test]

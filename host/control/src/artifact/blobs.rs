@@ -198,7 +198,6 @@ impl Artifacts for Folder {
         if found != sha256 {
             return Err(BlobError::Mismatch { asked: sha256.to_owned(), found });
         }
-        // One that was damaged is replaced.
         if self.has(sha256)? && self.get(sha256).is_ok() {
             return Ok(());
         }
@@ -212,6 +211,9 @@ impl Artifacts for Folder {
             _ => failed("read", &path)(error),
         })?;
         if self::sha256(&bytes) != sha256 {
+            // Aside, so that it is missing, and sent again by the next who deploys it.
+            let aside = path.with_file_name(format!(".damaged-{sha256}"));
+            fs::rename(&path, aside).map_err(failed("rename", &path))?;
             return Err(BlobError::Damaged(sha256.to_owned()));
         }
         Ok(bytes.into())
@@ -249,6 +251,7 @@ mod tests {
         assert_eq!(&blobs.get(&name).unwrap()[..], b"one");
         fs::write(blobs.path(&name).unwrap(), b"o").unwrap();
         assert!(matches!(blobs.get(&name), Err(BlobError::Damaged(_))));
+        assert!(!blobs.has(&name).unwrap());
         blobs.put(&name, b"one").unwrap();
         assert_eq!(&blobs.get(&name).unwrap()[..], b"one");
         for name in ["", "../../etc/passwd", &"A".repeat(64), &"é".repeat(32)] {
