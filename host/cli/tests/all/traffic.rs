@@ -82,6 +82,18 @@ fn a_path_of_one_release_is_not_found_by_those_drawn_for_the_other() {
 }
 
 #[test]
+fn releases_whose_patterns_exclude_each_other_cannot_share() {
+    let host = Hosted::start();
+    for (version, path) in [("one", "/users/{id}"), ("two", "/users/{name}")] {
+        host.service_at("a", version, path);
+        host.run(&["deploy", "a"]);
+    }
+    let (code, error) = host.refused(&["split", "a", "1=1", "2=1"]);
+    assert!(code == 3 && error.contains("/users/{id}") && error.contains("/users/{name}"), "{error}");
+    assert_eq!(host.json(&["status"])[0]["shares"][0]["deployment"], 2);
+}
+
+#[test]
 fn a_staged_deployment_is_seen_only_by_those_with_its_key() {
     let host = Hosted::start();
     host.service("a", "one");
