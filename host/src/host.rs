@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -32,7 +33,8 @@ use crate::listen::Listeners;
 use crate::outbound::Outbound;
 use crate::platform::Platforms;
 use crate::release::{
-    self, Artifact, Compilers, LoadError, LoadStep, Loader, PublishError, Release, RouteTable,
+    self, Artifact, Compilers, LoadError, LoadStep, Loader, ProbeError, PublishError, Release, RouteTable,
+    Traffic,
 };
 use crate::request::accept::{self, Door};
 use crate::request::provide;
@@ -250,6 +252,15 @@ impl Host {
         release::load(loader, artifact).await
     }
 
+    /// Asks a release for the `health` path of its manifest, whether or not it is published; none where there is none.
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// An answer that is neither 2xx nor 3xx.
+    pub async fn probe(&self, release: &Arc<Release>) -> Result<Option<Duration>, ProbeError> {
+        release::probe(&self.0.routes, Terms::of(&self.0.config), release).await
+    }
+
     /// Waits until nothing is done any more behind requests that ended.
     pub(crate) async fn cleaned_up(&self) {
         self.0.cleanup.wait().await;
@@ -261,10 +272,43 @@ impl Host {
     /// # Errors
     /// A route that another service has; then everything stays as it was.
     pub fn publish(&self, release: Arc<Release>) -> Result<(), PublishError> {
-        let service = release.service().to_owned();
-        self.0.routes.publish(release)?;
+        self.direct(Traffic::all(release))
+    }
+
+    /// Sends the requests of a service to several releases, or to previews beside them, from the next request on.
+    ///
+    /// # Errors
+    /// A route that another service has, or releases whose routes exclude each other; then everything stays as it was.
+    pub fn direct(&self, traffic: Traffic) -> Result<(), PublishError> {
+        let service = traffic.service.clone();
+        self.0.routes.direct(traffic)?;
         self.follow(&service);
         Ok(())
+    }
+
+    /// The same for many services in one step, which takes little longer than one. What cannot be published is left
+    /// out and returned with its reason.
+    #[must_use]
+    pub fn direct_all(&self, all: Vec<Traffic>) -> Vec<(String, PublishError)> {
+        let services: Vec<String> = all.iter().map(|traffic| traffic.service.clone()).collect();
+        if self.0.routes.direct_all(all.clone()).is_ok() {
+            services.iter().for_each(|service| self.follow(service));
+            return Vec::new();
+        }
+        let one = |traffic| self.direct(traffic);
+        services
+            .into_iter()
+            .zip(all)
+            .filter_map(|(name, it)| one(it).err().map(|error| (name, error)))
+            .collect()
+    }
+
+    /// Whether `traffic` could be published now.
+    ///
+    /// # Errors
+    /// As [`Self::direct`].
+    pub fn check(&self, traffic: Traffic) -> Result<(), PublishError> {
+        self.0.routes.check(traffic)
     }
 
     /// Takes a service out; true when there was one.
@@ -287,7 +331,7 @@ impl Host {
         &self.0.stores
     }
 
-    /// What is published now, by name of service.
+    /// What is published now, by name of service; of several releases the one with the largest share.
     #[must_use]
     pub fn releases(&self) -> Vec<Arc<Release>> {
         self.0.routes.releases()

@@ -6,8 +6,10 @@ mod compose;
 mod inspect;
 mod load;
 mod migrate;
+mod probe;
 mod sql;
 mod table;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,9 +36,12 @@ pub use inspect::{HandlerKind, InspectError, Inspection, inspect};
 pub use load::{LoadError, LoadStep};
 pub(crate) use load::{Loader, load};
 pub use migrate::{MigrateError, migrate};
+pub use probe::ProbeError;
+pub(crate) use probe::probe;
 pub use sql::{SqlError, SqlFailure, SqlReport, StatementFile, check_sql};
 pub use table::PublishError;
 pub(crate) use table::{Found, RouteTable, Target};
+pub use traffic::{Preview, Share, Sticky, Tally, Traffic};
 
 /// What a deployer hands in: everything that a release is made of.
 #[derive(Clone, Debug)]

@@ -93,6 +93,11 @@ impl Terms {
     pub(crate) fn of(config: &Config) -> Self {
         Self { faults: config.faults, pace: BodyPace::of(config) }
     }
+
+    /// The same for whoever may know why a guest failed.
+    pub(crate) fn open(self) -> Self {
+        Self { faults: Faults::Shown, ..self }
+    }
 }
 
 /// Whether clients are told why a guest failed.
@@ -129,6 +134,7 @@ where
     };
     let mut finish = Finish::default();
     let outcome = serve(routes, terms, request, &arrival, &mut finish).await;
+    finish.count(&outcome);
     let response = respond::respond(outcome, &arrival, &asked);
     finish.apply(response)
 }

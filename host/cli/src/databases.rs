@@ -58,6 +58,15 @@ pub(crate) fn all_given<'a>(
     Ok(databases)
 }
 
+/// All addresses that anybody gave, for services that come later: WHARF_DATABASE_ORDER_BOOK is `order-book`.
+pub(crate) fn all_known(flags: &[(String, String)]) -> Databases {
+    let variables = std::env::vars().filter_map(|(key, url)| {
+        let name = key.strip_prefix("WHARF_DATABASE_")?.to_ascii_lowercase().replace('_', "-");
+        Some((name, url))
+    });
+    variables.chain(flags.iter().cloned()).collect()
+}
+
 /// `order-book` is `WHARF_DATABASE_ORDER_BOOK` in the environment.
 fn variable(name: &str) -> String {
     format!("WHARF_DATABASE_{}", name.to_ascii_uppercase().replace('-', "_"))

@@ -106,7 +106,8 @@ async fn start_host(
         }
         None => None,
     };
-    let host = hosting.host(&addresses, KvStorage::Folder(root.join(".wharf/kv")), Faults::Shown)?;
+    let (kv, cache) = (KvStorage::Folder(root.join(".wharf/kv")), root.join(".wharf/cache"));
+    let host = hosting.host(&addresses, kv, Faults::Shown, Some(cache))?;
     let serving = hosting.listen(&host)?;
     Ok((host, serving, postgres))
 }

@@ -1,6 +1,7 @@
 //! What `wharf serve` and `wharf dev` share: the options of a host, starting it, and its orderly end.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +39,15 @@ pub(crate) struct Hosting {
 }
 
 impl Hosting {
-    /// A host with these databases, and buckets in `kv` unless the command line says where.
-    pub(crate) fn host(&self, databases: &Databases, kv: KvStorage, faults: Faults) -> Result<Host> {
+    /// A host with these databases, buckets in `kv` unless the command line says where, and machine code kept in
+    /// `cache`.
+    pub(crate) fn host(
+        &self,
+        databases: &Databases,
+        kv: KvStorage,
+        faults: Faults,
+        cache: Option<PathBuf>,
+    ) -> Result<Host> {
         let mut config = Config::default();
         config.faults = faults;
         config.kv = self.buckets.default_place()?.unwrap_or(kv);
@@ -47,6 +55,7 @@ impl Hosting {
         self.edge.apply(&mut config)?;
         config.http = self.outbound.config();
         config.compiler = Some(this_program());
+        config.compile_cache = cache;
         let mut builder = Host::builder().config(config);
         for (name, url) in databases {
             builder = builder.database(name, url);

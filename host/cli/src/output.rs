@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use owo_colors::{OwoColorize, Style};
 
@@ -124,6 +124,37 @@ pub(crate) fn time(duration: Duration) -> String {
     }
 }
 
+/// How long ago a time in Unix milliseconds is, roughly.
+pub(crate) fn ago(at: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = now.saturating_sub(Duration::from_millis(at)).as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+/// A time in Unix milliseconds as a day and a time of day, UTC.
+pub(crate) fn date(at: u64) -> String {
+    // Days since 0000-03-01, where leap days come last: every 400 years are alike.
+    let days = at / 86_400_000 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = era * 400 + year + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {}", clock(at))
+}
+
+/// The time of day of a time in Unix milliseconds, UTC.
+pub(crate) fn clock(at: u64) -> String {
+    let seconds = at / 1_000 % 86_400;
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +164,15 @@ mod tests {
         let paint = Paint { on: false };
         let rows = [["a".to_owned(), "1".to_owned()], ["longer".to_owned(), "2".to_owned()]];
         assert_eq!(table(paint, ["name", "n"], &rows), "name    n\na       1\nlonger  2");
+    }
+
+    #[test]
+    fn a_date_is_that_of_the_calendar() {
+        let days = [(0, "1970-01-01"), (951_782_400_000, "2000-02-29"), (1_795_392_000_000, "2026-11-23")];
+        for (at, day) in days {
+            assert_eq!(date(at), format!("{day} 00:00:00"));
+        }
+        assert_eq!(clock(1_795_392_000_000 + 3_661_999), "01:01:01");
     }
 
     #[test]

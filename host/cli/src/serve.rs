@@ -1,5 +1,8 @@
 //! `wharf serve`: load, listen, serve until told to stop, drain.
 
+mod durable;
+
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,6 +11,7 @@ use wharf_control::{Project, ProjectError};
 use wharf_host::Faults;
 use wharf_host::kv::KvStorage;
 
+use crate::data::Data;
 use crate::databases;
 use crate::hosting::{self, Hosting, Signals};
 use crate::kv;
@@ -22,13 +26,17 @@ Examples:
   wharf serve billing --http-allow 10.1.0.0/16    what its `grants.http` names may be there
   wharf serve hello.wasm          serve one component on every path, with no grants
   wharf serve hello --listen https://0.0.0.0:443 --listen 0.0.0.0:80 --tls-cert a.pem --tls-key a.key
+  wharf serve --data /var/lib/wharf --database main=...
+                                  serve what was deployed there, and take deploys (see `wharf deploy --help`)
   wharf serve hello --listen unix:/run/wharf/http.sock --trust-proxy 127.0.0.1
 
 HTTP/1.1 and HTTP/2 are served everywhere. The name that a client asks for chooses among several certificates, the first
 is for everybody else; the files are read anew when they change. A trusted proxy names its client in Forwarded, or in
 X-Forwarded-For and X-Forwarded-Proto; whoever connects to a unix socket counts as 127.0.0.1.
 
-Services are folders with a wharf.toml and a component (see `wharf build`), or component files.
+Services are folders with a wharf.toml and a component (see `wharf build`), or component files. With `--data` they are
+deployed there when they differ from what is recorded; everything else that was deployed serves as well. Databases of
+services that come later are those of `--database` and of WHARF_DATABASE_<NAME>.
 
 Addresses of databases are URLs or keywords as in libpq, with most of its parameters: several hosts, hostaddr, port,
 target_session_attrs (any, read-write, read-only), load_balance_hosts, options, application_name, keepalives; besides:
@@ -39,14 +47,25 @@ target_session_attrs (any, read-write, read-only), load_balance_hosts, options, 
   pool_acquire_timeout=1s         how long a request waits for one; connect_timeout=2s; pool_reset_timeout=5s")]
 pub(crate) struct Arguments {
     /// Folders with a wharf.toml, or components
-    #[arg(value_name = "DIR|FILE", required = true)]
+    #[arg(value_name = "DIR|FILE", required_unless_present = "data")]
     services: Vec<PathBuf>,
+    /// Keep deployments in this folder, and take them from `wharf deploy`
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the control plane listens; port 0 takes a free one [default: 127.0.0.1:3001]
+    #[arg(long, value_name = "ADDR", requires = "data")]
+    control: Option<SocketAddr>,
     #[command(flatten)]
     hosting: Hosting,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { services, hosting } = arguments;
+    let Arguments { services, data, control, hosting } = arguments;
+    if let Some(folder) = data {
+        let control = control.unwrap_or(durable::ADDRESS);
+        return durable::run(&services, &Data::at(&folder), control, &hosting).await;
+    }
+    crate::log(None);
     let mut signals = Signals::catch()?;
     let mut artifacts = services
         .iter()
@@ -62,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if buckets && hosting.buckets.default_place()?.is_none() {
         output::note("buckets are kept in .wharf/kv of this folder: `--kv` says where else");
     }
-    let host = hosting.host(&databases, storage, Faults::Hidden)?;
+    let host = hosting.host(&databases, storage, Faults::Hidden, None)?;
     let mut releases = Vec::with_capacity(artifacts.len());
     for artifact in artifacts {
         let deployed = wharf_control::deploy(&host, artifact).await?;

@@ -1,4 +1,7 @@
-//! A service's folder, or a lone component, to an artifact.
+//! A service's folder, or a lone component, to an artifact; an artifact to blobs, and back.
+
+mod blobs;
+mod pieces;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,6 +9,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use wharf_host::{Artifact, Manifest, ManifestError, Migration, StatementFile};
+
+pub(crate) use blobs::hex;
+pub use blobs::{Artifacts, BlobError, Folder, sha256};
+pub use pieces::{Blob, PiecesError};
+pub(crate) use pieces::{check, is_guard, unpack};
 
 /// The manifest's file name.
 const MANIFEST: &str = "wharf.toml";
@@ -47,6 +55,8 @@ pub enum ProjectError {
 pub struct Project {
     folder: PathBuf,
     manifest: Manifest,
+    /// The manifest as it was written.
+    text: String,
     component: PathBuf,
 }
 
@@ -62,13 +72,14 @@ impl Project {
         }
         let folder = if path.ends_with(MANIFEST) { path.parent().unwrap_or(path) } else { path };
         let file = folder.join(MANIFEST);
-        let manifest = Manifest::parse(&read_text(&file)?)
-            .map_err(|source| ProjectError::Manifest { path: file, source })?;
+        let text = read_text(&file)?;
+        let manifest =
+            Manifest::parse(&text).map_err(|source| ProjectError::Manifest { path: file, source })?;
         let component = match &manifest.component {
             Some(component) => folder.join(component),
             None => folder.join(".wharf/build").join(format!("{}.wasm", manifest.name)),
         };
-        Ok(Self { folder: folder.to_owned(), manifest, component })
+        Ok(Self { folder: folder.to_owned(), manifest, text, component })
     }
 
     fn lone(path: &Path) -> Result<Self, ProjectError> {
@@ -77,7 +88,8 @@ impl Project {
         let manifest = Manifest::minimal(&name)
             .map_err(|source| ProjectError::Manifest { path: path.to_owned(), source })?;
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
-        Ok(Self { folder, manifest, component: path.to_owned() })
+        let text = toml::to_string(&manifest).expect("a manifest is a table of text and numbers");
+        Ok(Self { folder, manifest, text, component: path.to_owned() })
     }
 
     /// The folder that holds the manifest.
@@ -133,6 +145,14 @@ impl Project {
         let files = self.read_files()?;
         let manifest = self.manifest.clone();
         Ok(Artifact { manifest, component: component.into(), migrations, statements, files })
+    }
+
+    /// Reads what [`Self::artifact`] reads, as the blobs that a host keeps.
+    ///
+    /// # Errors
+    /// As [`Self::artifact`].
+    pub fn blobs(&self) -> Result<Vec<Blob>, ProjectError> {
+        Ok(pieces::pack(&self.text, self.artifact()?))
     }
 
     fn read_files(&self) -> Result<BTreeMap<String, Bytes>, ProjectError> {

@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_health_path_is_a_path_that_requests_lead_to() {
-        let with = |text: &str| Manifest::parse(&format!("name = \"a\"\n{text}"));
+        let with = |text: &str| parse(&format!("name = \"a\"\n{text}"));
         let routes = "[[routes]]\npath = \"/\"\n";
         assert_eq!(with(&format!("health = \"/up\"\n{routes}")).unwrap().health.as_deref(), Some("/up"));
         for wrong in ["health = \"up\"\n", "health = \"/a b\"\n"] {

@@ -26,7 +26,8 @@ use super::inspect;
 use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, LIFECYCLE, PG_LISTENER, PLATFORM};
 use super::{
     Admission, Artifact, CompileError, Compilers, ComposeError, Digest, Handler, HandlerKind, InspectError,
-    Inspection, LoadTimings, MigrateError, PublishError, Release, RouteTable, SqlError, TypedHandler,
+    Inspection, LoadTimings, MigrateError, PublishError, Release, RouteTable, SqlError, Traffic,
+    TypedHandler,
 };
 
 /// Largest component that is taken, from behaviour.md: language runtimes reach 22 MB.
@@ -271,7 +272,7 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         manifest: artifact.manifest.clone(),
     });
     probe(&release).await?;
-    host.routes.check(&release)?;
+    host.routes.check(Traffic::all(release.clone()))?;
     check_features(host.stores, &release.manifest).await?;
 
     // Last, as it cannot be undone: everything that can be known to be wrong is known by now.

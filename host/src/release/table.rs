@@ -1,16 +1,18 @@
 //! Which release answers which request: an immutable snapshot, and the one way to replace it.
 
+mod routing;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::Method;
-use matchit::Router;
+use http::{HeaderMap, Method};
 
-use crate::manifest::{Guard, Route};
-use crate::request::ReadyGuard;
+use super::traffic::{PREVIEW, Traffic};
+use super::{Release, Share};
 
-use super::Release;
+pub(crate) use routing::{Found, Target};
+use routing::{Grouped, Routing, alone};
 
 /// Why a release was not published. The table stays as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +33,9 @@ pub enum PublishError {
         /// Its route.
         other_path: String,
     },
+    /// There is no release that could answer.
+    #[error("no release of service `{0}` has a weight: give one of them something")]
+    NoShare(String),
 }
 
 /// The route table: read by every request without a lock, replaced whole by deploys.
@@ -39,55 +44,48 @@ pub(crate) struct RouteTable {
     current: ArcSwap<Snapshot>,
     /// Held while a new snapshot is made. No request ever takes it.
     writer: std::sync::Mutex<()>,
+    /// Whether its releases are another table's.
+    borrowed: bool,
 }
 
 /// All routes at one moment.
 #[derive(Default)]
 struct Snapshot {
-    services: BTreeMap<String, Arc<Release>>,
-    hosts: HashMap<String, Paths>,
-    any_host: Paths,
-}
-
-#[derive(Default)]
-struct Paths {
-    router: Router<Vec<Arc<Target>>>,
-}
-
-/// What a route leads to.
-pub(crate) struct Target {
-    /// Empty for every method.
-    methods: Vec<Method>,
-    pub(crate) release: Arc<Release>,
-    /// Asked in this order before the handler.
-    pub(crate) guards: Vec<ReadyGuard>,
-    /// Whether responses may be compressed.
-    pub(crate) compress: bool,
-}
-
-/// What the table knows of a host, path and method.
-pub(crate) enum Found {
-    /// The route's target, and the captures of its pattern, still percent-encoded.
-    Target(Arc<Target>, Vec<(String, String)>),
-    /// The path is known, but only with these methods.
-    OtherMethods(Vec<Method>),
-    Nothing,
+    services: BTreeMap<String, Traffic>,
+    routing: Routing,
+    /// By their keys.
+    previews: HashMap<String, Routing>,
 }
 
 impl RouteTable {
-    /// Makes `release` answer for its service from the next request on. The only door between the
-    /// control plane and the data plane.
-    pub(crate) fn publish(&self, release: Arc<Release>) -> Result<(), PublishError> {
+    /// Sends the requests of a service where `traffic` says, from the next one on. The only door between the control
+    /// plane and the data plane.
+    pub(crate) fn direct(&self, traffic: Traffic) -> Result<(), PublishError> {
         self.replace(|services| {
-            services.insert(release.service().to_owned(), release);
+            services.insert(traffic.service.clone(), traffic);
         })
     }
 
-    /// Whether `release` could be published now; publishing may still find that another came first.
-    pub(crate) fn check(&self, release: &Arc<Release>) -> Result<(), PublishError> {
+    /// The same for many services in one step: all or none.
+    pub(crate) fn direct_all(&self, all: Vec<Traffic>) -> Result<(), PublishError> {
+        self.replace(|services| {
+            services.extend(all.into_iter().map(|traffic| (traffic.service.clone(), traffic)));
+        })
+    }
+
+    /// Whether `traffic` could be published now; publishing may still find that another came first.
+    pub(crate) fn check(&self, traffic: Traffic) -> Result<(), PublishError> {
         let mut services = self.current.load().services.clone();
-        services.insert(release.service().to_owned(), release.clone());
+        services.insert(traffic.service.clone(), traffic);
         Snapshot::of(services).map(drop)
+    }
+
+    /// A table for one caller, as this one would be with `release` published.
+    pub(crate) fn with(&self, release: &Arc<Release>) -> Result<Self, PublishError> {
+        let mut services = self.current.load().services.clone();
+        services.insert(release.service().to_owned(), Traffic::all(release.clone()));
+        let current = ArcSwap::from_pointee(Snapshot::of(services)?);
+        Ok(Self { current, writer: std::sync::Mutex::default(), borrowed: true })
     }
 
     /// Takes a service out; true when there was one.
@@ -97,17 +95,17 @@ impl RouteTable {
         removed.is_ok() && found
     }
 
-    /// What answers for a service now.
+    /// What answers for a service now; of several releases the one with the largest share.
     pub(crate) fn release(&self, service: &str) -> Option<Arc<Release>> {
-        self.current.load().services.get(service).cloned()
+        self.current.load().services.get(service).and_then(Traffic::main).cloned()
     }
 
-    /// Everything that is published, by name.
+    /// What is published of every service, by name; of several releases the one with the largest share.
     pub(crate) fn releases(&self) -> Vec<Arc<Release>> {
-        self.current.load().services.values().cloned().collect()
+        self.current.load().services.values().filter_map(Traffic::main).cloned().collect()
     }
 
-    fn replace(&self, change: impl FnOnce(&mut BTreeMap<String, Arc<Release>>)) -> Result<(), PublishError> {
+    fn replace(&self, change: impl FnOnce(&mut BTreeMap<String, Traffic>)) -> Result<(), PublishError> {
         let _writing = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut services = self.current.load().services.clone();
         change(&mut services);
@@ -119,133 +117,52 @@ impl RouteTable {
         Ok(())
     }
 
-    /// Looks in one snapshot; the host's own routes come before those for every host.
-    pub(crate) fn find(&self, host: &str, path: &str, method: &Method) -> Found {
+    /// Looks in one snapshot. The fields decide among several releases of one service, and whether it is a preview.
+    pub(crate) fn find(&self, host: &str, path: &str, method: &Method, fields: &HeaderMap) -> Found {
         let snapshot = self.current.load();
-        let own = if snapshot.hosts.is_empty() { None } else { snapshot.hosts.get(host) };
-        let found = own.map_or(Found::Nothing, |paths| paths.find(path, method));
-        match found {
-            Found::Nothing => snapshot.any_host.find(path, method),
-            found => found,
-        }
+        let routing = if snapshot.previews.is_empty() { None } else { snapshot.preview(fields) };
+        routing.unwrap_or(&snapshot.routing).find(host, path, method, fields)
     }
 }
 
 impl Drop for RouteTable {
     /// Instances that wait hold their releases.
     fn drop(&mut self) {
-        self.current.load().services.values().for_each(|release| release.rest());
+        if self.borrowed {
+            return;
+        }
+        let snapshot = self.current.load();
+        snapshot.services.values().flat_map(Traffic::releases).for_each(|release| release.rest());
     }
 }
 
 impl Snapshot {
-    fn of(services: BTreeMap<String, Arc<Release>>) -> Result<Self, PublishError> {
-        let mut grouped: BTreeMap<(Option<String>, &str), Vec<Arc<Target>>> = BTreeMap::new();
-        for release in services.values() {
-            for route in &release.manifest.routes {
-                let host = route.host.as_ref().map(|host| host.to_ascii_lowercase());
-                let targets = grouped.entry((host, route.path.as_str())).or_default();
-                add(targets, release, route, &services)?;
+    fn of(services: BTreeMap<String, Traffic>) -> Result<Self, PublishError> {
+        let mut grouped = Grouped::new();
+        let mut previews = HashMap::new();
+        for traffic in services.values() {
+            grouped.add_service(traffic, &services)?;
+            for preview in &traffic.previews {
+                let share = Share { release: preview.release.clone(), weight: 1, tally: None };
+                previews.insert(preview.key.clone(), alone(&share, &services)?);
             }
         }
-        let mut snapshot =
-            Self { hosts: HashMap::new(), any_host: Paths::default(), services: BTreeMap::new() };
-        for ((host, path), targets) in grouped {
-            let paths = match host {
-                Some(host) => snapshot.hosts.entry(host).or_default(),
-                None => &mut snapshot.any_host,
-            };
-            paths.insert(path, targets)?;
-        }
-        snapshot.services = services;
-        Ok(snapshot)
+        Ok(Self { routing: grouped.routing()?, previews, services })
     }
-}
 
-impl Snapshot {
+    fn preview(&self, fields: &HeaderMap) -> Option<&Routing> {
+        self.previews.get(fields.get(&PREVIEW)?.to_str().ok()?)
+    }
+
     /// Releases that are not in `other`.
     fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Arc<Release>> {
-        let there = |(name, release): &(&String, &Arc<Release>)| {
-            other.services.get(*name).is_some_and(|found| Arc::ptr_eq(found, release))
+        let releases = |(name, traffic): (&'a String, &'a Traffic)| {
+            let there = other.services.get(name);
+            let missing = move |release: &&Arc<Release>| {
+                !there.is_some_and(|there| there.releases().any(|found| Arc::ptr_eq(found, release)))
+            };
+            traffic.releases().filter(missing)
         };
-        self.services.iter().filter(move |entry| !there(entry)).map(|(_, release)| release)
-    }
-}
-
-/// What a path takes, GET bringing HEAD along.
-fn allowed(targets: &[Arc<Target>]) -> Vec<Method> {
-    let mut methods: Vec<Method> = targets.iter().flat_map(|target| target.methods.clone()).collect();
-    if methods.contains(&Method::GET) && !methods.contains(&Method::HEAD) {
-        methods.push(Method::HEAD);
-    }
-    methods
-}
-
-/// Adds one route to those with the same host and path, unless their methods overlap.
-fn add(
-    targets: &mut Vec<Arc<Target>>,
-    release: &Arc<Release>,
-    route: &Route,
-    services: &BTreeMap<String, Arc<Release>>,
-) -> Result<(), PublishError> {
-    let methods: Vec<Method> = route.methods.iter().filter_map(|m| m.parse().ok()).collect();
-    let overlaps = |target: &&Arc<Target>| {
-        target.methods.is_empty() || methods.is_empty() || target.methods.iter().any(|m| methods.contains(m))
-    };
-    if let Some(other) = targets.iter().find(overlaps) {
-        return Err(conflict(release, &route.path, &other.release, &route.path));
-    }
-    let guards = route.guards.iter().map(|name| ready(release, name, services)).collect();
-    targets.push(Arc::new(Target { methods, release: release.clone(), guards, compress: route.compress }));
-    Ok(())
-}
-
-/// A guard as it stands in this snapshot.
-fn ready(release: &Release, name: &str, services: &BTreeMap<String, Arc<Release>>) -> ReadyGuard {
-    if let Some(guard) = release.guards.get(name) {
-        return ReadyGuard::BuiltIn(guard.clone());
-    }
-    // What is nowhere described keeps its route shut.
-    let Some(Guard::Service(service)) = release.manifest.guards.get(name) else {
-        return ReadyGuard::Service(name.to_owned(), None);
-    };
-    let found = services.get(service).filter(|found| found.guard.is_some());
-    ReadyGuard::Service(service.clone(), found.cloned())
-}
-
-fn conflict(release: &Release, path: &str, other: &Release, other_path: &str) -> PublishError {
-    PublishError::Conflict {
-        service: release.service().to_owned(),
-        path: path.to_owned(),
-        other: other.service().to_owned(),
-        other_path: other_path.to_owned(),
-    }
-}
-
-impl Paths {
-    fn insert(&mut self, path: &str, targets: Vec<Arc<Target>>) -> Result<(), PublishError> {
-        let Some(release) = targets.first().map(|target| target.release.clone()) else { return Ok(()) };
-        let Err(error) = self.router.insert(path, targets) else { return Ok(()) };
-        let other_path = match error {
-            matchit::InsertError::Conflict { with } => with,
-            _ => path.to_owned(),
-        };
-        let other = self.router.at(&other_path).ok().and_then(|m| m.value.first().map(|t| t.release.clone()));
-        Err(conflict(&release, path, other.as_ref().unwrap_or(&release), &other_path))
-    }
-
-    fn find(&self, path: &str, method: &Method) -> Found {
-        let Ok(found) = self.router.at(path) else { return Found::Nothing };
-        let takes = |method: &Method| {
-            found.value.iter().find(|target| target.methods.is_empty() || target.methods.contains(method))
-        };
-        let head_as_get = || takes(&Method::GET).filter(|_| *method == Method::HEAD);
-        match takes(method).or_else(head_as_get) {
-            Some(target) => {
-                let captures = found.params.iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
-                Found::Target(target.clone(), captures.collect())
-            }
-            None => Found::OtherMethods(allowed(found.value)),
-        }
+        self.services.iter().flat_map(releases)
     }
 }

@@ -39,10 +39,11 @@ impl Head {
 pub(crate) fn dispatch(routes: &RouteTable, parts: Parts) -> Result<(Arc<Target>, Head), Failure> {
     check(&parts)?;
     let host = host_name(authority(&parts));
-    let mut found = routes.find(&host, parts.uri.path(), &parts.method);
+    let find = |method: &Method| routes.find(&host, parts.uri.path(), method, &parts.headers);
+    let mut found = find(&parts.method);
     if let (Found::OtherMethods(_), Some(method)) = (&found, preflight(&parts)) {
         // The guards of the route that is asked about know what to answer.
-        found = match routes.find(&host, parts.uri.path(), &method) {
+        found = match find(&method) {
             Found::Target(target, captures) if target.answers_preflights() => Found::Target(target, captures),
             _ => found,
         };

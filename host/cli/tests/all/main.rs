@@ -6,14 +6,22 @@ mod build;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod compile;
 #[cfg(test)]
 mod compose;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod dev;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod kv;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod traffic;

@@ -158,6 +158,14 @@ impl Server {
         kill(Pid::from_raw(i32::try_from(self.process.id()).unwrap()), signal).unwrap();
     }
 
+    /// Ends it, and returns when it is gone.
+    pub(crate) fn finish(&mut self, signal: Signal) {
+        if self.process.try_wait().unwrap().is_none() {
+            self.signal(signal);
+            self.process.wait().unwrap();
+        }
+    }
+
     /// Asks it to end and returns its exit code.
     pub(crate) fn end(mut self) -> Option<i32> {
         self.signal(Signal::SIGTERM);
@@ -184,7 +192,7 @@ fn lines(output: ChildStdout) -> Receiver<String> {
     receiver
 }
 
-fn request(address: &str, text: &str) -> (u16, String) {
+pub(crate) fn request(address: &str, text: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(text.as_bytes()).unwrap();

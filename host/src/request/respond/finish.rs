@@ -1,6 +1,7 @@
 //! What a route does to every response of it, whoever answers: fields of its guards, compression.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::header::ACCEPT_ENCODING;
@@ -10,9 +11,12 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_http::compression::CompressionLayer;
 
 use crate::body::{Body, BodyError};
-use crate::release::Target;
+use crate::error::Blame;
+use crate::release::{Tally, Target};
 use crate::request::dispatch::Head;
 use crate::request::examine::Examined;
+
+use super::{Failure, Reply};
 
 /// Collected on the way in, applied on the way out.
 #[derive(Default)]
@@ -20,13 +24,28 @@ pub(crate) struct Finish {
     pub(crate) examined: Examined,
     /// What the client takes, where the route compresses.
     encodings: Option<HeaderValue>,
+    /// Where the answer is counted, while the release is watched.
+    tally: Option<Arc<Tally>>,
 }
 
 impl Finish {
     pub(crate) fn expect(&mut self, target: &Target, head: &Head) {
+        self.tally.clone_from(&target.tally);
         if target.compress {
             self.encodings = head.parts.headers.get(ACCEPT_ENCODING).cloned();
         }
+    }
+
+    /// Counts the answer; a fault is the guest's when its own reply says so, or when it gave none.
+    pub(crate) fn count<R>(&self, outcome: &Result<Reply, (Failure, R)>) {
+        let Some(tally) = &self.tally else { return };
+        tally.count(match outcome {
+            Ok(reply) => reply.status.is_server_error(),
+            Err((failure, _)) => {
+                let (status, _, blame, _) = failure.row();
+                blame == Blame::Guest && status.is_server_error()
+            }
+        });
     }
 
     pub(crate) fn apply(self, mut response: Response<Body>) -> Response<Body> {

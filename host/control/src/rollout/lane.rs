@@ -1,0 +1,96 @@
+//! What the control plane has at hand of each service: the releases that answer, the one before, and previews. Whoever
+//! holds a lane is the only one to change its service.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use wharf_host::{Preview, Release, Tally};
+
+use crate::record::{Deployment, Piece};
+
+use super::lock;
+
+/// Releases that stay loaded without getting requests, so that going back to them takes no time. Each may hold
+/// connections to its databases, so they are few.
+const SPARE: usize = 1;
+
+/// All lanes, by service.
+#[derive(Default)]
+pub(super) struct Lanes(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Lane>>>>);
+
+impl Lanes {
+    pub(super) fn of(&self, service: &str) -> Arc<tokio::sync::Mutex<Lane>> {
+        lock(&self.0).entry(service.to_owned()).or_default().clone()
+    }
+}
+
+/// One service.
+#[derive(Default)]
+pub(super) struct Lane {
+    /// The last used first.
+    loaded: Vec<Loaded>,
+    previews: Vec<Open>,
+    /// What holds now.
+    pub(super) head: Option<Deployment>,
+    /// Where answers are counted while the head is watched.
+    pub(super) tally: Option<Arc<Tally>>,
+}
+
+struct Loaded {
+    blobs: Vec<Piece>,
+    release: Arc<Release>,
+}
+
+/// A preview that can be looked at.
+struct Open {
+    number: u64,
+    preview: Preview,
+}
+
+impl Lane {
+    /// A release that is loaded still.
+    pub(super) fn warm(&mut self, blobs: &[Piece]) -> Option<Arc<Release>> {
+        let at = self.loaded.iter().position(|loaded| loaded.blobs == blobs)?;
+        let found = self.loaded.remove(at);
+        let release = found.release.clone();
+        self.loaded.insert(0, found);
+        Some(release)
+    }
+
+    pub(super) fn keep(&mut self, blobs: &[Piece], release: Arc<Release>) {
+        self.loaded.insert(0, Loaded { blobs: blobs.to_vec(), release });
+    }
+
+    /// Notes what holds now and lets go of what is far from it.
+    pub(super) fn published(&mut self, history: &[Deployment], deployment: Deployment) {
+        let numbers: HashSet<u64> = deployment.shares.iter().map(|share| share.deployment).collect();
+        let named = history.iter().chain([&deployment]).filter(|d| numbers.contains(&d.number));
+        let live: Vec<&[Piece]> =
+            named.filter_map(|d| d.artifact.as_ref()).map(|pieces| &*pieces.blobs).collect();
+        let mut spare = SPARE;
+        self.loaded.retain(|loaded| {
+            let needed = live.contains(&&*loaded.blobs);
+            let kept = needed || spare > 0;
+            spare = spare.saturating_sub(usize::from(!needed));
+            kept
+        });
+        self.head = Some(deployment);
+    }
+
+    pub(super) fn previews(&self) -> Vec<Preview> {
+        self.previews.iter().map(|open| open.preview.clone()).collect()
+    }
+
+    /// Opens a preview, in the place of an earlier one of the same deployment.
+    pub(super) fn open(&mut self, number: u64, preview: Preview) {
+        self.close(|open, _| open == number);
+        self.previews.push(Open { number, preview });
+    }
+
+    /// Closes the previews of which `which` says so by number and key; true when there was one.
+    pub(super) fn close(&mut self, which: impl Fn(u64, &str) -> bool) -> bool {
+        let before = self.previews.len();
+        self.previews.retain(|open| !which(open.number, &open.preview.key));
+        before > self.previews.len()
+    }
+}
