@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::hosted::{Hosted, eventually, failed};
-use crate::support::{guest, wharf, words};
+use crate::support::{folder, guest, repository, wharf, words};
+use wharf_postgres::PrivatePostgres;
 
 #[test]
 fn what_was_deployed_is_there_after_any_end() {
@@ -187,6 +188,39 @@ fn a_damaged_blob_is_said_and_stops_only_its_service() {
 }
 
 #[test]
+fn guards_are_there_before_those_who_name_them_after_a_restart_too() {
+    let mut host = Hosted::start();
+    for (folder, name) in [("guard", "contract-guard"), ("guarded", "contract-guarded")] {
+        guest(&format!("contract/{folder}/rust"), name);
+        let folder = repository().join("components/contract").join(folder).join("rust");
+        host.run(&["deploy", folder.to_str().unwrap()]);
+    }
+    let refused = (401, "say who you are: x-allow".to_owned());
+    assert_eq!(host.server.get("/component/7"), refused);
+    host.restart(Signal::SIGKILL);
+    assert_eq!(host.server.get("/component/7"), refused);
+}
+
+#[tokio::test]
+async fn a_service_whose_database_was_away_at_the_start_comes_once_it_is_back() {
+    guest("examples/guestbook", "guestbook");
+    let folder = folder();
+    let postgres = PrivatePostgres::start(folder.path()).await.unwrap();
+    postgres.create_database("main").await.unwrap();
+    let mut host = Hosted::start_with(postgres.connection_url("main"));
+    let guestbook = repository().join("components/examples/guestbook");
+    host.run(&["deploy", guestbook.to_str().unwrap()]);
+    host.deploy("a", "one");
+    assert_eq!(host.server.get("/guestbook/api/entries").0, 200);
+
+    postgres.stop().await.unwrap();
+    host.restart(Signal::SIGKILL);
+    assert_eq!((host.version(), host.server.get("/guestbook/api/entries").0), ("one".to_owned(), 404));
+    let _postgres = PrivatePostgres::start(folder.path()).await.unwrap();
+    eventually("the guestbook answers", || host.server.get("/guestbook/api/entries").0 == 200);
+}
+
+#[test]
 fn what_nothing_refers_to_is_collected_and_nothing_else() {
     let host = Hosted::start();
     let first = host.deploy("a", "one");
@@ -284,7 +318,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_is_said_serving_goes_on_and_room_is_enough_to_heal() {
-    let root = crate::support::folder();
+    let root = folder();
     let Some(disk) = SmallDisk::mount(root.path().join(".wharf/data")) else {
         println!("ABSENT: a small disk cannot be mounted by this user");
         return;

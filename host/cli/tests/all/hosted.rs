@@ -19,6 +19,8 @@ pub(crate) struct Hosted {
     pub(crate) server: Server,
     /// Host and port of the control plane.
     pub(crate) control: String,
+    /// Address of the database `main`, where there is one.
+    main: Option<String>,
 }
 
 impl Hosted {
@@ -27,15 +29,22 @@ impl Hosted {
     }
 
     pub(crate) fn start_in(root: TempDir) -> Self {
-        let (server, control) = Self::serve(root.path(), &[]);
-        Self { root, server, control }
+        let (server, control) = Self::serve(root.path(), &[], None);
+        Self { root, server, control, main: None }
     }
 
-    fn serve(root: &Path, services: &[&str]) -> (Server, String) {
+    /// One that has a database.
+    pub(crate) fn start_with(main: String) -> Self {
+        let root = folder();
+        let (server, control) = Self::serve(root.path(), &[], Some(&main));
+        Self { root, server, control, main: Some(main) }
+    }
+
+    fn serve(root: &Path, services: &[&str], main: Option<&str>) -> (Server, String) {
         let mut command = wharf(root);
         command.args(["serve", "--data", ".wharf/data", "--control", "127.0.0.1:0"]).args(services);
         command.args(["--listen", "127.0.0.1:0", "--cores", "1"]).env_remove("WHARF_DATABASE_MAIN");
-        command.env("WHARF_LOG", "error");
+        command.envs(main.map(|address| ("WHARF_DATABASE_MAIN", address))).env("WHARF_LOG", "error");
         let server = Server::start(command, PATIENCE);
         let line = server.said.iter().find(|line| line.contains("taking deploys on http://")).unwrap();
         let control = line.rsplit('/').next().unwrap().to_owned();
@@ -49,7 +58,7 @@ impl Hosted {
 
     pub(crate) fn restart_with(&mut self, signal: Signal, services: &[&str]) {
         self.server.finish(signal);
-        (self.server, self.control) = Self::serve(self.root.path(), services);
+        (self.server, self.control) = Self::serve(self.root.path(), services, self.main.as_deref());
     }
 
     pub(crate) fn data(&self) -> PathBuf {
