@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use wharf_control::Project;
+use wharf_control::{Asked, Control, Folder, Memory, Order, Project};
 use wharf_host::Faults;
 use wharf_host::kv::KvStorage;
-use wharf_host::{Digest, Host, Release, Serving};
+use wharf_host::{Host, Release, Serving};
 use wharf_postgres::PrivatePostgres;
 
 use crate::build::{self, Mode, Progress};
@@ -24,6 +24,9 @@ use crate::output::{self, Paint};
 use crate::service::{self, Service};
 use crate::toolchain::Profile;
 use watch::Watch;
+
+/// Who deploys here.
+const AUTHOR: &str = "wharf dev";
 
 /// Build and serve services, and swap them live when their sources change
 #[derive(Debug, Args)]
@@ -66,7 +69,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         () = signals.stop() => return Ok(()),
     };
     let _commands = kv::serve(&host);
-    let mut session = Session { host, services, released: HashMap::new() };
+    let blobs = Folder::open(&service::project_root(&services).join(".wharf/dev/blobs"))?;
+    let control = Control::new(host, Arc::new(Memory::default()), Arc::new(blobs));
+    let mut session = Session { control, services, released: HashMap::new() };
     let releases = session.deploy_all().await;
     hosting::print_releases(&serving, &releases);
     drop(releases);
@@ -112,12 +117,19 @@ async fn start_host(
     Ok((host, serving, postgres))
 }
 
-/// The running host and what it serves.
+/// The running host and what it serves. Deploys take the same way as on a server; only the records end with the process.
 struct Session {
-    host: Host,
+    control: Control,
     services: Vec<Service>,
-    /// What runs of each service's folder: its name and release.
-    released: HashMap<PathBuf, (String, Digest)>,
+    /// Under which name each service's folder runs.
+    released: HashMap<PathBuf, String>,
+}
+
+/// What a deploy made of a service.
+struct Swapped {
+    release: Arc<Release>,
+    /// Whether anything is different.
+    changed: bool,
 }
 
 impl Session {
@@ -133,24 +145,24 @@ impl Session {
             }
             let start = Instant::now();
             match self.deploy(&service).await {
-                Ok(release) => releases.push((release, start.elapsed())),
+                Ok(swapped) => releases.push((swapped.release, start.elapsed())),
                 Err(error) => output::error(&error),
             }
         }
         releases
     }
 
-    async fn deploy(&mut self, service: &Service) -> Result<Arc<Release>> {
+    async fn deploy(&mut self, service: &Service) -> Result<Swapped> {
         let project = Project::open(&service.folder)?.with_component(service.component(Profile::Quick));
-        let artifact = project.artifact()?;
-        let deployed = wharf_control::deploy(&self.host, artifact).await?;
-        let entry = (service.name.clone(), deployed.release.digest().clone());
-        if let Some((name, _)) = self.released.insert(service.folder.clone(), entry)
-            && name != service.name
-        {
-            self.host.remove(&name);
+        let name = &service.name;
+        let made = self.control.adopt(name, project.blobs()?, AUTHOR).await?;
+        let before = self.released.insert(service.folder.clone(), name.clone());
+        if let Some(before) = before.filter(|before| before != name) {
+            let order = Order { author: AUTHOR.to_owned(), ..Order::default() };
+            self.control.change(&before, Asked::Remove, order).await?;
         }
-        Ok(deployed.release)
+        let release = self.control.release(name).with_context(|| format!("`{name}` does not answer"))?;
+        Ok(Swapped { release, changed: made.is_some() })
     }
 
     /// Swaps what changes, for ever. Returns only when watching fails.
@@ -171,12 +183,11 @@ impl Session {
         build::build(&services, mode(Progress::Quiet)).await?;
         let build = output::time(start.elapsed());
         for service in services {
-            let before = self.released.get(&service.folder).map(|(_, digest)| digest.clone());
             let start = Instant::now();
-            let release = self.deploy(&service).await?;
+            let Swapped { release, changed } = self.deploy(&service).await?;
             let load = output::time(start.elapsed());
             let (paint, name) = (Paint::stdout(), release.service());
-            if before.as_ref() == Some(release.digest()) {
+            if !changed {
                 output::result(paint.faint(format!("{name} unchanged (build {build})")));
             } else {
                 let total = output::time(seen.elapsed());

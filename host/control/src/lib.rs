@@ -20,8 +20,8 @@ pub use error::ControlError;
 pub use logs::{LogLine, LogTap, Logs};
 pub use plan::Refusal;
 pub use record::{
-    AuditEntry, Condition, Deployment, Embedded, Kind, Piece, Pieces, Portion, RecordError, Records, Role,
-    Table, TokenRecord, Write,
+    AuditEntry, Condition, Deployment, Embedded, Kind, Memory, Piece, Pieces, Portion, RecordError, Records,
+    Role, Table, TokenRecord, Write,
 };
 pub use rollout::{
     Asked, Control, DeployError, Deployed, Event, Order, PreviewKey, Restored, Stage, Watch, deploy,

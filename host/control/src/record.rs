@@ -7,6 +7,7 @@
 
 mod embedded;
 mod ledger;
+mod memory;
 
 use std::fmt;
 use std::io;
@@ -16,9 +17,10 @@ use utoipa::ToSchema;
 
 pub use embedded::Embedded;
 pub(crate) use ledger::{Ledger, Step, now};
+pub use memory::Memory;
 
 /// Where things are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Table {
     /// Name of a service to the number of its last deployment.

@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wharf_host::Host;
+use wharf_host::{Host, Release};
 
 use crate::artifact::Artifacts;
 use crate::error::ControlError;
@@ -152,10 +152,16 @@ impl Control {
         self.0.events.subscribe()
     }
 
+    /// What answers for a service on this host; of several releases the one with the largest share.
+    #[must_use]
+    pub fn release(&self, service: &str) -> Option<Arc<Release>> {
+        self.0.host.releases().into_iter().find(|release| release.service() == service)
+    }
+
     /// Whether a service answers on this host.
     #[must_use]
     pub fn answers(&self, service: &str) -> bool {
-        self.0.host.releases().iter().any(|release| release.service() == service)
+        self.release(service).is_some()
     }
 
     /// Waits for the rollouts under way, and ends watches. New ones are not stopped by it: stop taking requests first.

@@ -153,19 +153,28 @@ mod tests {
         Write { table: Table::Heads, key: key.to_owned(), value: Some(value.as_bytes().to_vec()) }
     }
 
-    #[test]
-    fn a_write_happens_only_when_its_condition_holds() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("control.redb");
-        let records = Embedded::open(&path).unwrap();
+    /// What every store does.
+    fn check(records: &dyn Records) {
         let absent = Condition { table: Table::Heads, key: "a".to_owned(), value: None };
         assert!(records.write(Some(&absent), &[put("a", "1"), put("ab", "2")]).unwrap());
         assert!(!records.write(Some(&absent), &[put("a", "3")]).unwrap());
-        drop(records);
-        let records = Embedded::open(&path).unwrap();
         assert_eq!(records.read(Table::Heads, "a").unwrap().as_deref(), Some(&b"1"[..]));
         assert_eq!(records.list(Table::Heads, "ab").unwrap().len(), 1);
+        assert_eq!(records.list(Table::Heads, "").unwrap().len(), 2);
         assert_eq!(records.list(Table::Deployments, "").unwrap().len(), 0);
+        let gone = Write { value: None, ..put("ab", "") };
+        assert!(records.write(None, &[gone]).unwrap());
+        assert_eq!(records.list(Table::Heads, "").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_write_happens_only_when_its_condition_holds() {
+        check(&super::super::Memory::default());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.redb");
+        check(&Embedded::open(&path).unwrap());
+        let records = Embedded::open(&path).unwrap();
+        assert_eq!(records.read(Table::Heads, "a").unwrap().as_deref(), Some(&b"1"[..]));
     }
 
     #[test]
