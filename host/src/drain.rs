@@ -5,7 +5,7 @@ mod listener;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use socket2::Socket;
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,7 +51,12 @@ impl fmt::Debug for Serving {
 }
 
 impl Serving {
-    pub(crate) fn start(host: &Host, endpoints: &[Endpoint], cores: NonZeroUsize) -> io::Result<Self> {
+    pub(crate) fn start(
+        host: &Host,
+        endpoints: &[Endpoint],
+        inherited: Vec<TcpListener>,
+        cores: NonZeroUsize,
+    ) -> io::Result<Self> {
         let mut serving = Self {
             endpoints: vec![],
             stop: CancellationToken::new(),
@@ -59,12 +65,17 @@ impl Serving {
             files: vec![],
             tls: None,
         };
-        if endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::Https(_))) {
+        let shows_certificates = !inherited.is_empty() && !host.config().tls.is_empty();
+        if shows_certificates || endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::Https(_))) {
             serving.tls = Some(Tls::start(&host.config().tls).map_err(io::Error::other)?);
         }
         let mut shares: Vec<Vec<Bound>> = (0..cores.get()).map(|_| vec![]).collect();
         for endpoint in endpoints {
             let sockets = serving.bind(endpoint, cores)?;
+            shares.iter_mut().zip(sockets).for_each(|(share, socket)| share.push(socket));
+        }
+        for listener in inherited {
+            let sockets = serving.inherit(listener, shows_certificates, cores)?;
             shares.iter_mut().zip(sockets).for_each(|(share, socket)| share.push(socket));
         }
         let drained = Arc::new(Barrier::new(cores.get()));
@@ -84,13 +95,30 @@ impl Serving {
         }
         let address = endpoint.address().ok_or(io::ErrorKind::Unsupported)?;
         let (address, sockets) = bind::tcp(address, cores)?;
-        let tls = self.tls.as_ref().filter(|_| matches!(endpoint, Endpoint::Https(_)));
+        Ok(self.bound(address, sockets, matches!(endpoint, Endpoint::Https(_))))
+    }
+
+    /// A copy for each core of a socket that somebody else has bound.
+    fn inherit(
+        &mut self,
+        listener: TcpListener,
+        secure: bool,
+        cores: NonZeroUsize,
+    ) -> io::Result<Vec<Bound>> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let sockets = bind::copies(listener.into(), cores)?;
+        Ok(self.bound(address, sockets, secure))
+    }
+
+    fn bound(&mut self, address: SocketAddr, sockets: Vec<Socket>, secure: bool) -> Vec<Bound> {
+        let tls = self.tls.as_ref().filter(|_| secure);
         self.endpoints.push(if tls.is_some() { Endpoint::Https(address) } else { Endpoint::Http(address) });
         let bound = |socket| match tls {
             Some(tls) => Bound::Tls(socket, tls.acceptor()),
             None => Bound::Tcp(socket),
         };
-        Ok(sockets.into_iter().map(bound).collect())
+        sockets.into_iter().map(bound).collect()
     }
 
     fn thread(

@@ -380,6 +380,19 @@ impl Host {
     /// As [`Self::listen`], for any of them; and [`TlsError`] for certificates that were given up since the host
     /// was built, or [`Endpoint::Https`] without any.
     pub fn listen_at(&self, endpoints: &[Endpoint]) -> std::io::Result<Serving> {
-        Serving::start(self, endpoints, self.0.config.cores)
+        self.listen_inherited(endpoints, Vec::new())
+    }
+
+    /// The same, and on TCP sockets that somebody else has bound and listens on (socket activation): with TLS where the
+    /// host has certificates, in the clear where it has none.
+    ///
+    /// # Errors
+    /// As [`Self::listen_at`].
+    pub fn listen_inherited(
+        &self,
+        endpoints: &[Endpoint],
+        inherited: Vec<std::net::TcpListener>,
+    ) -> std::io::Result<Serving> {
+        Serving::start(self, endpoints, inherited, self.0.config.cores)
     }
 }

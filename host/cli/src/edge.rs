@@ -1,18 +1,20 @@
 //! The options of the edge: where a host listens, what it shows there, and whom it lets in.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use listenfd::ListenFd;
 use wharf_host::{CertificateFiles, Config, Endpoint, IpNet};
 
 /// The options of the edge.
 #[derive(Debug, Args)]
 pub(crate) struct Edge {
     /// Where to listen: ADDR, https://ADDR or unix:PATH; again for more. Port 0 takes a free one
-    #[arg(long, value_name = "ENDPOINT", default_value = "127.0.0.1:3000")]
-    pub(crate) listen: Vec<Endpoint>,
+    /// [default: the sockets that systemd hands over, else 127.0.0.1:3000]
+    #[arg(long, value_name = "ENDPOINT")]
+    listen: Vec<Endpoint>,
     /// Certificate of https endpoints (PEM, with those that lead to its authority); again for more names
     #[arg(long, value_name = "FILE")]
     tls_cert: Vec<PathBuf>,
@@ -30,7 +32,23 @@ pub(crate) struct Edge {
     max_connections_per_address: Option<u32>,
 }
 
+/// Where to listen when nobody says.
+const HERE: Endpoint = Endpoint::Http(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000));
+
 impl Edge {
+    /// Where to listen, and on what was handed over by systemd (`LISTEN_FDS`), which is taken once.
+    pub(crate) fn sockets(&self) -> Result<(Vec<Endpoint>, Vec<TcpListener>)> {
+        let mut given = ListenFd::from_env();
+        let mut inherited = Vec::new();
+        for index in 0..given.len() {
+            let listener = given.take_tcp_listener(index);
+            let listener = listener.context("a socket of `LISTEN_FDS` is no TCP socket that listens")?;
+            inherited.extend(listener);
+        }
+        let default = if inherited.is_empty() { vec![HERE] } else { Vec::new() };
+        Ok((if self.listen.is_empty() { default } else { self.listen.clone() }, inherited))
+    }
+
     /// Puts them into a host's settings.
     pub(crate) fn apply(&self, config: &mut Config) -> Result<()> {
         if self.tls_cert.len() != self.tls_key.len() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wharf_host::kv::KvStorage;
 use wharf_host::{CompilerProgram, Config, Endpoint, Faults, Host, Release, Serving};
@@ -36,6 +37,9 @@ pub(crate) struct Hosting {
     /// How long running requests may take to end at shutdown
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) grace: u64,
+    /// How long connections are still taken at shutdown while `/readyz` says no
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) linger: u64,
 }
 
 impl Hosting {
@@ -69,8 +73,26 @@ impl Hosting {
     /// Starts to listen.
     pub(crate) fn listen(&self, host: &Host) -> Result<Serving> {
         allow_files(u64::from(host.config().connections));
-        let endpoints = &self.edge.listen;
-        host.listen_at(endpoints).with_context(|| format!("failed to listen on {}", joined(endpoints)))
+        let (endpoints, inherited) = self.edge.sockets()?;
+        let serving = host.listen_inherited(&endpoints, inherited);
+        serving.with_context(|| format!("failed to listen on {}", joined(&endpoints)))
+    }
+
+    /// Tells whoever started this that requests are answered from now on.
+    pub(crate) fn ready(&self) {
+        notify(NotifyState::Ready);
+    }
+
+    /// Tells whoever started this that it ends, and goes on accepting for as long as those who ask `/readyz` need.
+    pub(crate) async fn leave(&self, signals: &mut Signals) {
+        notify(NotifyState::Stopping);
+        if self.linger > 0 {
+            output::note(format!("not ready any more: connections are still taken for {} s", self.linger));
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(self.linger)) => {}
+                () = signals.stop() => {}
+            }
+        }
     }
 
     /// Takes no more connections, lets running requests end, and returns.
@@ -83,6 +105,13 @@ impl Hosting {
         if !all_answered {
             output::warning("some requests were cut off");
         }
+    }
+}
+
+/// Says it to systemd, where that wants to know.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(false, &[state]) {
+        output::warning(format!("systemd (`NOTIFY_SOCKET`) cannot be told: {error}"));
     }
 }
 

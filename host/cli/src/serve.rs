@@ -94,7 +94,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     for endpoint in serving.endpoints() {
         output::result(format!("listening on {endpoint}"));
     }
+    hosting.ready();
     signals.stop().await;
+    hosting.leave(&mut signals).await;
     hosting.shut_down(serving, &mut signals).await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The control plane over HTTP, on a listener of its own. The OpenAPI document is made from these handlers.
 //!
-//! Every request but the one for that document needs a token. Bodies, connections and times are bounded. A `Host` that is
+//! Every request needs a token, but for that document, `/healthz` (the process answers) and `/readyz` (what was deployed
+//! serves, and the host is not about to stop). Bodies, connections and times are bounded. A `Host` that is
 //! none of this listener's is refused, so that a web page cannot reach it under a name of its own (DNS rebinding).
 
 mod blobs;
@@ -17,6 +18,8 @@ mod tokens;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tokio::sync::Semaphore;
@@ -47,6 +50,8 @@ pub(crate) struct Api {
     uploads: Arc<Semaphore>,
     /// Ends streams that would go on for ever.
     stop: CancellationToken,
+    /// Cancelled when this host is about to stop.
+    leaving: CancellationToken,
     /// Names and addresses that this listener answers under.
     hosts: Arc<[String]>,
 }
@@ -106,11 +111,22 @@ fn router(api: Api) -> Router {
     let json = [("content-type", "application/json")];
     router
         .layer(from_fn_with_state(api.clone(), caller::authenticate))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
         .route("/v1/openapi.json", get(move || async move { (json, document.to_string()) }))
         .fallback(problem::nothing)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(from_fn_with_state(api.clone(), caller::check_host))
         .with_state(api)
+}
+
+/// Whether requests should be sent here.
+async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) {
+    if api.leaving.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
 }
 
 #[cfg(test)]

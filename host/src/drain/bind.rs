@@ -53,8 +53,13 @@ pub(super) fn unix(path: &Path, cores: NonZeroUsize) -> io::Result<(SocketFile, 
     // Before it listens, so that nobody connects by the mode that the umask left it.
     std::fs::set_permissions(path, PermissionsExt::from_mode(MODE))?;
     socket.listen(BACKLOG)?;
+    Ok((file, copies(socket, cores)?))
+}
+
+/// The socket and copies of it, one for each core.
+pub(super) fn copies(socket: Socket, cores: NonZeroUsize) -> io::Result<Vec<Socket>> {
     let copies = (1..cores.get()).map(|_| socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
-    Ok((file, std::iter::once(socket).chain(copies).collect()))
+    Ok(std::iter::once(socket).chain(copies).collect())
 }
 
 /// Whether this is a socket that nobody listens on.

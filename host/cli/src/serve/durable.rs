@@ -59,7 +59,10 @@ pub(super) async fn run(
     for endpoint in serving.endpoints() {
         output::result(format!("listening on {endpoint}"));
     }
+    hosting.ready();
     signals.stop().await;
+    api.unready();
+    hosting.leave(&mut signals).await;
     data.withdraw();
     let grace = Duration::from_secs(hosting.grace);
     tokio::join!(api.shutdown(grace), hosting.shut_down(serving, &mut signals));

@@ -22,6 +22,8 @@ mod kv;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod traffic;

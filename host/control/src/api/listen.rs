@@ -32,6 +32,7 @@ pub struct ApiServer {
     address: SocketAddr,
     control: Control,
     stop: CancellationToken,
+    leaving: CancellationToken,
     connections: TaskTracker,
 }
 
@@ -43,15 +44,17 @@ pub async fn serve(control: Control, logs: Logs, address: SocketAddr) -> io::Res
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
+    let leaving = CancellationToken::new();
     let api = Api {
         control: control.clone(),
         logs,
         uploads: Arc::new(Semaphore::new(UPLOADS)),
         stop: stop.clone(),
+        leaving: leaving.clone(),
         hosts: hosts(address.ip()).into(),
     };
     connections.spawn(accept(listener, router(api), connections.clone(), stop.clone()));
-    Ok(ApiServer { address, control, stop, connections })
+    Ok(ApiServer { address, control, stop, leaving, connections })
 }
 
 /// What a client may call this listener; empty for any name.
@@ -107,6 +110,11 @@ impl ApiServer {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// `/readyz` answers 503 from now on.
+    pub fn unready(&self) {
+        self.leaving.cancel();
     }
 
     /// Stops accepting, and waits at most `grace` for requests and rollouts under way.
