@@ -6,6 +6,7 @@
 
 mod buckets;
 mod contracts;
+mod deploys;
 mod instance;
 mod load;
 mod report;
@@ -68,7 +69,9 @@ fn main() -> Result<()> {
     }
     drop(wharf);
     let contracts = contracts::compare(&native)?;
-    let report = Report { comparisons, contracts, instance_us, routes, wraps, kv };
+    drop(native);
+    let deploys = deploys::costs(&program("wharf")?, &repository())?;
+    let report = Report { comparisons, contracts, deploys, instance_us, routes, wraps, kv };
     report.print();
     report.write(&repository().join("target/bench/summary.json"))
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::buckets::Cost;
 use crate::contracts::Contract;
+use crate::deploys::Deploys;
 use crate::load::Load;
 use crate::routes::Routes;
 
@@ -37,6 +38,7 @@ impl Comparison {
 pub(crate) struct Report {
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) contracts: Vec<Contract>,
+    pub(crate) deploys: Deploys,
     /// CPU time of one request in the process, in microseconds.
     pub(crate) instance_us: f64,
     /// What a request takes with small and large tables of routes.
@@ -82,6 +84,13 @@ impl Report {
         for cost in &self.kv {
             println!("{:18} {:>13.2} {:>12.1}", cost.key, cost.cpu, cost.wall);
         }
+        let Deploys { rust, quickjs, rollback, rollback_command, restart, unchanged } = &self.deploys;
+        println!("deploy to first answer: Rust {rust:.1} ms, {unchanged} bytes sent when nothing changed");
+        if let Some(quickjs) = quickjs {
+            println!("deploy to first answer: QuickJS {quickjs:.0} ms");
+        }
+        println!("rollback: {rollback:.1} ms, with its command {rollback_command:.1} ms");
+        println!("restart with 1,000 services: {restart:.0} ms until it listens");
         for (name, cost) in &self.wraps {
             println!("a request behind {name}: {cost:.1} us of CPU");
         }
@@ -110,6 +119,16 @@ impl Report {
         let Routes { of_10, of_10_000 } = self.routes;
         let routes = json!({ "10": rounded(of_10), "10000": rounded(of_10_000) });
         summary.insert("request_us_by_routes".to_owned(), routes);
+        let Deploys { rust, quickjs, rollback, rollback_command, restart, unchanged } = &self.deploys;
+        let deploys = json!({
+            "rust_ms": rounded(*rust),
+            "quickjs_ms": quickjs.map(rounded),
+            "rollback_ms": rounded(*rollback),
+            "rollback_command_ms": rounded(*rollback_command),
+            "restart_1000_ms": rounded(*restart),
+            "unchanged_bytes": unchanged,
+        });
+        summary.insert("deploy".to_owned(), deploys);
         let wraps: Map<_, _> =
             self.wraps.iter().map(|(name, cost)| ((*name).to_owned(), rounded(*cost).into())).collect();
         summary.insert("request_us_behind".to_owned(), wraps.into());

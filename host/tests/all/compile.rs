@@ -70,7 +70,7 @@ fn initialised_by(body: &str) -> Artifact {
         (core module $m (memory (export "mem") 1) (data (i32.const 16) "no templates")
           (func (export "handle")) (func (export "init") (result i32) {body}))
         (core instance $i (instantiate $m))
-        (func $init (result (result (error string))) (canon lift (core func $i "init") (memory $i "mem")))
+        (func $init (result (result (error string))) (canon lift (core func $i "init") (memory (core memory $i "mem"))))
         (instance $e (export "init" (func $init)))
         (export "wharf:platform/lifecycle@0.1.0" (instance $e))
         (func $handle (canon lift (core func $i "handle")))

@@ -185,10 +185,12 @@ async fn a_migration_that_sets_the_search_path_is_recorded_and_leaves_it_to_no_o
 
 #[tokio::test]
 async fn an_export_that_nobody_would_call_is_refused_by_name() {
-    let init =
-        r#"(instance $g (export "init" (func $f))) (export "wharf:platform/lifecycle@0.1.0" (instance $g))"#;
-    let error = refusal(odd_handler("", init)).await;
-    assert!(error.contains("exports `wharf:platform/lifecycle@0.1.0`, which is not available"), "{error}");
+    let exports = r#"(instance $g (export "open" (func $f))) (export "wharf:platform/websocket-handler@0.1.0" (instance $g))"#;
+    let error = refusal(odd_handler("", exports)).await;
+    assert!(
+        error.contains("exports `wharf:platform/websocket-handler@0.1.0`, which is not available"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -134,5 +134,6 @@ fn limit(patience: Duration) -> nix::Result<()> {
     let seconds = (patience.as_secs() + 1) * THREADS.parse().unwrap_or(1);
     setrlimit(Resource::RLIMIT_CPU, seconds, seconds)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    setrlimit(Resource::RLIMIT_FSIZE, 0, 0)
+    // Images of a guest's memory are files without a name.
+    setrlimit(Resource::RLIMIT_FSIZE, MEMORY, MEMORY)
 }
