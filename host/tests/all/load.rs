@@ -218,3 +218,26 @@ async fn imports_without_a_grant_are_refused_where_the_manifest_is_strict() {
     let error = refusal(artifact).await;
     assert!(error.contains("`imports = \"strict\"`, but it imports what needs a `kv` grant"), "{error}");
 }
+
+#[tokio::test]
+async fn a_release_is_asked_whether_it_is_well_before_anybody_else_may() {
+    let host = builder().build().unwrap();
+    let mut artifact = artifact("faults");
+    artifact.manifest.health = Some("/fine".to_owned());
+    let release = host.load(artifact.clone()).await.unwrap();
+    assert!(host.probe(&release).await.unwrap().is_some());
+    assert_eq!(get(&host, "/fine").await.status, StatusCode::NOT_FOUND, "it is not published");
+
+    artifact.manifest.health = Some("/panic".to_owned());
+    let sick = host.load(artifact).await.unwrap();
+    let error = chain(&host.probe(&sick).await.unwrap_err());
+    assert!(
+        error.contains("`GET /panic` (the manifest's `health`) is 500") && error.contains("guest-trap"),
+        "{error}"
+    );
+    host.publish(release.clone()).unwrap();
+    assert_eq!(get(&host, "/fine").await.status, StatusCode::OK);
+    host.probe(&sick).await.unwrap_err();
+    assert_eq!(get(&host, "/fine").await.status, StatusCode::OK, "whoever is published stays");
+    assert!(host.releases().iter().all(|published| std::sync::Arc::ptr_eq(published, &release)));
+}

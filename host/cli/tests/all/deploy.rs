@@ -367,3 +367,22 @@ fn a_full_disk_is_said_serving_goes_on_and_room_is_enough_to_heal() {
     assert_eq!(host.version(), "two");
     host.server.finish(Signal::SIGTERM);
 }
+
+#[test]
+fn a_release_that_is_not_well_is_not_published() {
+    let host = Hosted::start();
+    let with = |version: &str, health: &str| {
+        host.service("a", version);
+        let file = host.root.path().join("a/wharf.toml");
+        let manifest = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, format!("health = \"{health}\"\n{manifest}")).unwrap();
+    };
+    with("one", "/config?key=v");
+    let (_, steps, ok) = words(&host.command(&["deploy", "a"]).output().unwrap());
+    assert!(ok && steps.contains("probe"), "{steps}");
+    with("two", "/nowhere");
+    let (code, error) = host.refused(&["deploy", "a"]);
+    assert!(code == 3 && error.contains("`GET /nowhere`") && error.contains("404"), "{error}");
+    assert_eq!(host.version(), "one");
+    assert_eq!(host.json(&["history", "a"]).as_array().unwrap().len(), 1);
+}
