@@ -163,6 +163,7 @@ where
             return Ok(reply);
         }
     }
+    finish.watch(&target);
     let limit = release.manifest.limits.body;
     let limit = finish.examined.body.map_or(limit, |smaller| smaller.min(limit));
     let body = gather::gather(body, limit, deadline, terms.pace).await.map_err(blamed)?;

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use wharf_control::{Control, Embedded, Folder};
 use wharf_host::Host;
@@ -21,6 +24,8 @@ pub(crate) struct Data(PathBuf);
 #[derive(Debug, Serialize, Deserialize)]
 struct Running {
     url: String,
+    /// The process that serves it.
+    pid: u32,
 }
 
 impl Data {
@@ -64,7 +69,8 @@ impl Data {
 
     /// Says where the control plane listens.
     pub(crate) fn announce(&self, address: SocketAddr) -> Result<()> {
-        let running = serde_json::to_vec(&Running { url: format!("http://{address}") })?;
+        let running =
+            serde_json::to_vec(&Running { url: format!("http://{address}"), pid: std::process::id() })?;
         let path = self.running();
         std::fs::write(&path, running).with_context(|| format!("failed to write `{}`", path.display()))
     }
@@ -74,9 +80,12 @@ impl Data {
         let _never_said = std::fs::remove_file(self.running());
     }
 
-    /// Where the control plane of this folder's host listens, or listened last.
+    /// Where the control plane of this folder's host listens, while that runs.
     pub(crate) fn server(&self) -> Option<String> {
         let text = std::fs::read(self.running()).ok()?;
-        serde_json::from_slice(&text).ok().map(|running: Running| running.url)
+        let running: Running = serde_json::from_slice(&text).ok()?;
+        let pid = i32::try_from(running.pid).ok()?;
+        // Another may listen there by now.
+        (kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)).then_some(running.url)
     }
 }

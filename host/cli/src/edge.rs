@@ -32,12 +32,16 @@ pub(crate) struct Edge {
     max_connections_per_address: Option<u32>,
 }
 
+/// Where to listen, and what is listened on already.
+pub(crate) type Sockets = (Vec<Endpoint>, Vec<TcpListener>);
+
 /// Where to listen when nobody says.
 const HERE: Endpoint = Endpoint::Http(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3000));
 
 impl Edge {
-    /// Where to listen, and on what was handed over by systemd (`LISTEN_FDS`), which is taken once.
-    pub(crate) fn sockets(&self) -> Result<(Vec<Endpoint>, Vec<TcpListener>)> {
+    /// Where to listen, and on what was handed over by systemd (`LISTEN_FDS`), which is taken once, and before
+    /// any other process is started.
+    pub(crate) fn sockets(&self) -> Result<Sockets> {
         let mut given = ListenFd::from_env();
         let mut inherited = Vec::new();
         for index in 0..given.len() {

@@ -15,7 +15,7 @@ use wharf_host::{CompilerProgram, Config, Endpoint, Faults, Host, Release, Servi
 
 use crate::buckets::Buckets;
 use crate::databases::{self, Databases};
-use crate::edge::Edge;
+use crate::edge::{Edge, Sockets};
 use crate::outbound::Outbound;
 use crate::output::{self, Paint};
 
@@ -71,9 +71,9 @@ impl Hosting {
     }
 
     /// Starts to listen.
-    pub(crate) fn listen(&self, host: &Host) -> Result<Serving> {
+    pub(crate) fn listen(&self, host: &Host, sockets: Sockets) -> Result<Serving> {
         allow_files(u64::from(host.config().connections));
-        let (endpoints, inherited) = self.edge.sockets()?;
+        let (endpoints, inherited) = sockets;
         let serving = host.listen_inherited(&endpoints, inherited);
         serving.with_context(|| format!("failed to listen on {}", joined(&endpoints)))
     }

@@ -60,13 +60,13 @@ impl Remote {
         if let Some(token) = std::env::var("WHARF_TOKEN").ok().filter(|token| !token.is_empty()) {
             return Ok(token);
         }
-        // The first token may do everything: it is not shown to a server that somebody named.
+        // The first token may do everything: it is shown to the host that runs in its folder, and to nobody else.
         if self.server.is_some() {
             bail!("no token for this server: set WHARF_TOKEN, or pass `--token-file FILE`");
         }
-        if !data.token().exists() {
+        if data.server().is_none() || !data.token().exists() {
             bail!(
-                "there is no host in `{}`: start one with `wharf serve --data {0}`, or say which with `--data`, or with \
+                "no host runs in `{}`: start one with `wharf serve --data {0}`, or say which with `--data`, or with \
                  `--server` and WHARF_TOKEN",
                 self.data.display()
             );

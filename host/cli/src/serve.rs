@@ -67,6 +67,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     }
     crate::log(None);
     let mut signals = Signals::catch()?;
+    let sockets = hosting.edge.sockets()?;
     let mut artifacts = services
         .iter()
         .map(|path| Project::open(path)?.artifact())
@@ -88,7 +89,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         releases.push((deployed.release, deployed.took));
     }
     let _commands = kv::serve(&host);
-    let serving = hosting.listen(&host)?;
+    let serving = hosting.listen(&host, sockets)?;
     hosting::print_releases(&serving, &releases);
     drop(releases);
     for endpoint in serving.endpoints() {

@@ -164,6 +164,16 @@ impl Control {
         self.release(service).is_some()
     }
 
+    /// Nobody else changes what the records say of the whole host meanwhile.
+    pub(crate) async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.publishing.lock().await
+    }
+
+    /// Ends what only waits: watches, and those who look on.
+    pub(crate) fn hurry(&self) {
+        self.0.stop.cancel();
+    }
+
     /// Waits for the rollouts under way, and ends watches. New ones are not stopped by it: stop taking requests first.
     pub async fn finish(&self) {
         self.0.stop.cancel();
@@ -210,6 +220,7 @@ impl Control {
         if let Err(error) = self.0.ledger.audit(entry).await {
             tracing::warn!(error = %wharf_host::chain(&error), "the audit log lacks a refusal");
         }
+        self.collect_later();
     }
 }
 

@@ -108,6 +108,7 @@ impl Control {
         author: &str,
     ) -> Result<String, ControlError> {
         let refuse = |why: &str| Err(ControlError::Token(why.to_owned()));
+        let _alone = self.alone().await;
         let tokens = self.ledger().tokens().await?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
         if !(1..=LONGEST_NAME).contains(&name.len()) || !name.chars().all(plain) || name == AUTHOR {
@@ -131,11 +132,14 @@ impl Control {
 
     /// Makes a token worthless, from the next request on.
     pub(crate) async fn revoke_token(&self, name: &str, author: &str) -> Result<(), ControlError> {
+        let _alone = self.alone().await;
         let tokens = self.ledger().tokens().await?;
-        let found = tokens.into_iter().find(|(_, token)| token.name == name);
-        let missing = || ControlError::Token(format!("there is no token `{name}`"));
-        let (hash, _) = found.ok_or_else(missing)?;
-        Ok(self.ledger().remove_token(hash, audit(author, "token-revoke", name, "done")).await?)
+        let mut found = false;
+        for (hash, _) in tokens.into_iter().filter(|(_, token)| token.name == name) {
+            self.ledger().remove_token(hash, audit(author, "token-revoke", name, "done")).await?;
+            found = true;
+        }
+        if found { Ok(()) } else { Err(ControlError::Token(format!("there is no token `{name}`"))) }
     }
 
     /// Makes the token `first`, for everything, and leaves it in a file that only this user can read. Does nothing where
@@ -144,7 +148,8 @@ impl Control {
     /// # Errors
     /// A file that cannot be written, or records that cannot.
     pub async fn first_token(&self, file: &Path) -> Result<(), ControlError> {
-        if file.exists() {
+        // An empty one is left of a start that was cut short.
+        if fs::metadata(file).is_ok_and(|file| file.len() > 0) {
             return Ok(());
         }
         let tokens = self.ledger().tokens().await?;
@@ -153,10 +158,12 @@ impl Control {
         }
         let token = self.create_token(FIRST, vec!["admin".to_owned()], None, AUTHOR).await?;
         let write = || {
+            let part = file.with_extension("part");
             let mut options = fs::OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(file)?;
-            file.write_all(token.as_bytes())?;
-            file.sync_all()
+            let mut written = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+            written.write_all(token.as_bytes())?;
+            written.sync_all()?;
+            fs::rename(part, file)
         };
         let failed = |error: std::io::Error| {
             ControlError::Token(format!("failed to write `{}`: {error}", file.display()))

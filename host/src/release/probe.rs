@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 
+use crate::body::Body;
 use crate::request::{self, Peer, Terms};
 
 use super::{PublishError, Release, RouteTable};
@@ -54,19 +55,38 @@ pub(crate) async fn probe(
         Ok(request) => {
             let response = request::handle(&table, terms.open(), request, Peer::default()).await;
             let (parts, body) = response.into_parts();
-            // A stream may never end.
-            let body = tokio::time::timeout(release.manifest.limits.wall, body.collect());
-            let bytes = match body.await {
-                Ok(Ok(body)) => body.to_bytes(),
-                _ => bytes::Bytes::new(),
-            };
-            let shown = bytes.get(..SHOWN).unwrap_or(&bytes);
-            (parts.status, String::from_utf8_lossy(shown).into_owned())
+            let mut shown = Vec::new();
+            if !is_well(parts.status) {
+                // A stream may never end.
+                let _late =
+                    tokio::time::timeout(release.manifest.limits.wall, beginning(body, &mut shown)).await;
+            }
+            (parts.status, String::from_utf8_lossy(&shown).into_owned())
         }
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()),
     };
-    if status.is_success() || status.is_redirection() {
+    if let Some(shared) = &release.shared {
+        // Its instances are of the thread that asked.
+        shared.close();
+    }
+    if is_well(status) {
         return Ok(Some(begun.elapsed()));
     }
     Err(ProbeError::Sick { path: path.clone(), status, answer })
+}
+
+fn is_well(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
+}
+
+/// Takes what can be shown of a body, and drops the rest.
+async fn beginning(mut body: Body, shown: &mut Vec<u8>) {
+    while let Some(Ok(frame)) = body.frame().await
+        && shown.len() < SHOWN
+    {
+        if let Some(data) = frame.data_ref() {
+            let room = SHOWN - shown.len();
+            shown.extend_from_slice(data.get(..room).unwrap_or(data));
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub(super) async fn run(
     crate::log(Some(tap));
     tokio::spawn(fill);
     let mut signals = Signals::catch()?;
+    let sockets = hosting.edge.sockets()?;
     data.create()?;
     let databases = databases::all_known(&hosting.databases);
     if let Err(error) = databases::reach(&databases).await {
@@ -53,7 +54,7 @@ pub(super) async fn run(
             "the control plane is open to other machines, and tokens are sent to it in the clear",
         );
     }
-    let serving = hosting.listen(&host)?;
+    let serving = hosting.listen(&host, sockets)?;
     data.announce(api.address())?;
     output::result(format!("taking deploys on http://{}", api.address()));
     for endpoint in serving.endpoints() {
@@ -91,10 +92,11 @@ async fn adopt(control: &Control, services: &[PathBuf]) -> Result<()> {
     projects.sort_by_key(|project| !project.manifest().guard);
     for project in projects {
         let name = project.manifest().name.clone();
-        if let Some(deployment) =
-            control.adopt(&project.manifest().name, project.blobs()?, "wharf serve").await?
-        {
-            output::result(format!("{name} deployment {}", deployment.number));
+        match control.adopt(&name, project.blobs()?, "wharf serve").await {
+            Ok(Some(deployment)) => output::result(format!("{name} deployment {}", deployment.number)),
+            Ok(None) => {}
+            // The others need not wait for it; what was recorded of it is tried again.
+            Err(error) => output::warning(wharf_host::chain(&error)),
         }
     }
     Ok(())

@@ -68,8 +68,9 @@ fn a_token_may_do_what_its_roles_say_until_it_is_revoked() {
 #[test]
 fn a_token_ends_when_its_time_is_over() {
     let host = Hosted::start();
-    let token = host.run(&["token", "create", "short", "--role", "read", "--expires", "1s"]);
+    let token = host.run(&["token", "create", "short", "--role", "read", "--expires", "5s"]);
     let fields = format!("host: localhost\r\nauthorization: Bearer {}\r\n", token.trim());
+    assert_eq!(host.ask("GET /v1/services", &fields, "").0, 200);
     eventually("the token ends", || host.ask("GET /v1/services", &fields, "").0 == 401);
     assert!(host.run(&["token", "list"]).contains("short"));
 }

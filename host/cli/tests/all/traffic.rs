@@ -149,6 +149,23 @@ fn a_release_that_fails_too_often_is_rolled_back_by_itself() {
 }
 
 #[test]
+fn what_was_removed_is_not_brought_back_when_what_comes_next_fails() {
+    let host = Hosted::start();
+    host.deploy("a", "one");
+    host.run(&["remove", "a"]);
+    let manifest = "name = \"a\"\n[[routes]]\npath = \"/{*rest}\"\n";
+    host.put("a", manifest, &guest("contract/faults/rust", "contract-faults"));
+    let mut command = host.command(&["deploy", "a", "--watch", "60s", "--max-errors", "50%"]);
+    let mut deploy = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while deploy.try_wait().unwrap().is_none() {
+        host.server.get("/trap");
+    }
+    assert_eq!(deploy.wait().unwrap().code(), Some(6));
+    assert_eq!(host.version(), "404");
+    assert_eq!(host.json(&["history", "a"])[0]["kind"], "remove");
+}
+
+#[test]
 fn everybody_who_listens_hears_of_a_rollout() {
     let host = Hosted::start();
     let mut stream = TcpStream::connect(&host.control).unwrap();

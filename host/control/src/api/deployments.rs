@@ -93,7 +93,7 @@ impl Asking<'_> {
     async fn order<T: Serialize>(&self, path: &str, command: &T, message: String) -> Result<Order, Problem> {
         if !self.caller.may_deploy(self.service) {
             // Names of services are short; what is no name is not repeated.
-            let service = self.service.get(..63).unwrap_or(self.service);
+            let service = self.service.get(..self.service.floor_char_boundary(63)).unwrap_or_default();
             self.api.control.note_refusal(&self.caller.name, path, service, "forbidden").await;
             return Err(Problem::forbidden(&format!("change service `{}`", self.service)));
         }

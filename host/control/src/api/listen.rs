@@ -120,6 +120,7 @@ impl ApiServer {
     /// Stops accepting, and waits at most `grace` for requests and rollouts under way.
     pub async fn shutdown(self, grace: Duration) {
         self.stop.cancel();
+        self.control.hurry();
         self.connections.close();
         let ended = async {
             self.connections.wait().await;

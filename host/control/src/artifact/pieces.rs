@@ -1,5 +1,7 @@
 //! An artifact as a list of blobs: what is uploaded, kept, and put together again.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use wharf_host::{Artifact, Manifest, ManifestError, Migration, StatementFile};
 
@@ -9,6 +11,9 @@ use super::{Artifacts, BlobError, sha256};
 
 /// Files of one artifact, besides which there is something wrong with it.
 const MOST: usize = 1_000;
+
+/// Bytes of one artifact: a component of 32 MiB, as much of middleware, and room.
+const LARGEST: usize = 128 << 20;
 
 /// A piece and its bytes.
 #[derive(Clone, Debug)]
@@ -34,6 +39,9 @@ pub enum PiecesError {
     /// More than any service needs.
     #[error("the artifact has {0} pieces: at most {MOST} are taken")]
     TooMany(usize),
+    /// More bytes than any service needs.
+    #[error("the pieces of the artifact have more than {} MiB", LARGEST >> 20)]
+    TooLarge,
     /// Uploaded to another service.
     #[error("the manifest is that of service `{found}`, not of `{asked}`")]
     Service {
@@ -89,26 +97,34 @@ pub(crate) fn unpack(
     artifacts: &dyn Artifacts,
 ) -> Result<Artifact, PiecesError> {
     check(pieces)?;
+    let mut left = LARGEST;
+    let mut read = |sha256: &str| -> Result<Bytes, PiecesError> {
+        let bytes = artifacts.get(sha256)?;
+        left = left.checked_sub(bytes.len()).ok_or(PiecesError::TooLarge)?;
+        Ok(bytes)
+    };
     let named = |role| pieces.iter().filter(move |piece: &&Piece| piece.role == role);
-    let single = |role| named(role).next().map_or(Ok(Bytes::new()), |piece| artifacts.get(&piece.sha256));
-    let text = |piece: &Piece| text(&piece.name, &artifacts.get(&piece.sha256)?);
-    let manifest = Manifest::parse(&self::text("wharf.toml", &single(Role::Manifest)?)?)?;
+    let sha256 = |role| named(role).next().map(|piece| &*piece.sha256).unwrap_or_default();
+    let manifest = Manifest::parse(&text("wharf.toml", &read(sha256(Role::Manifest))?)?)?;
     if manifest.name != service {
         return Err(PiecesError::Service { asked: service.to_owned(), found: manifest.name });
     }
-    Ok(Artifact {
-        manifest,
-        component: single(Role::Component)?,
-        migrations: named(Role::Migration)
-            .map(|piece| Ok(Migration { name: piece.name.clone(), sql: text(piece)? }))
-            .collect::<Result<_, PiecesError>>()?,
-        statements: named(Role::Statements)
-            .map(|piece| Ok(StatementFile { name: piece.name.clone(), sql: text(piece)? }))
-            .collect::<Result<_, PiecesError>>()?,
-        files: named(Role::File)
-            .map(|piece| Ok((piece.name.clone(), artifacts.get(&piece.sha256)?)))
-            .collect::<Result<_, PiecesError>>()?,
-    })
+    let component = read(sha256(Role::Component))?;
+    let (mut migrations, mut statements, mut files) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for piece in pieces {
+        let name = piece.name.clone();
+        match piece.role {
+            Role::Migration => migrations.push(Migration { sql: text(&name, &read(&piece.sha256)?)?, name }),
+            Role::Statements => {
+                statements.push(StatementFile { sql: text(&name, &read(&piece.sha256)?)?, name })
+            }
+            Role::File => {
+                files.insert(name, read(&piece.sha256)?);
+            }
+            Role::Manifest | Role::Component => {}
+        }
+    }
+    Ok(Artifact { manifest, component, migrations, statements, files })
 }
 
 /// Whether the manifest says that this is a guard for others; no, where it cannot be read.

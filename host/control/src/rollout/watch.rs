@@ -86,8 +86,7 @@ impl Control {
             parent: Some(failed.number),
             ..Order::default()
         };
-        // A first deployment has nothing before it.
-        let asked = if failed.parent.is_some() { Asked::Rollback(None) } else { Asked::Remove };
+        let asked = self.before(failed).await;
         // Boxed: a change may watch, and a watch may change.
         match Box::pin(self.change(&failed.service, asked, order)).await {
             Ok(deployment) => progress.tell(Stage::RolledBack, took, Some(&deployment), counts),
@@ -96,6 +95,16 @@ impl Control {
                 tracing::warn!(service = failed.service, %error, counts, "not rolled back");
                 progress.tell(Stage::Watched, took, None, format!("{counts}, but: {error}"));
             }
+        }
+    }
+
+    /// As it was before a deployment: no answers, where there were none.
+    async fn before(&self, failed: &Deployment) -> Asked {
+        let history = self.0.ledger.history(&failed.service).await.unwrap_or_default();
+        let parent = history.iter().find(|deployment| Some(deployment.number) == failed.parent);
+        match parent.filter(|parent| !parent.shares.is_empty()) {
+            Some(parent) => Asked::Rollback(Some(parent.number)),
+            None => Asked::Remove,
         }
     }
 

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -24,6 +24,8 @@ use super::Order;
 /// Bytes of all files; the least recently used go first.
 const LARGEST: u64 = 4 << 30;
 const SEAL: usize = 32;
+/// After which nobody writes a file any more.
+const ABANDONED: Duration = Duration::from_secs(3_600);
 
 /// Names machine code: the component, what is done to it, and the engine with all its settings and its version.
 pub(super) struct Key(String);
@@ -97,11 +99,18 @@ fn secret(folder: &Path) -> io::Result<[u8; SEAL]> {
     let path = folder.join("key");
     let mut secret = [0; SEAL];
     match fs::File::open(&path) {
-        Ok(mut file) => file.read_exact(&mut secret).map(|()| secret),
+        // One that is too short is left of a machine that lost its power.
+        Ok(mut file) => match file.read_exact(&mut secret) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                fs::remove_file(&path).and_then(|()| self::secret(folder))
+            }
+            read => read.map(|()| secret),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::File::open("/dev/urandom")?.read_exact(&mut secret)?;
             let file = temporary(folder)?;
             (&file.0).write_all(&secret)?;
+            file.0.sync_all()?;
             // Whoever links first has made the key.
             match fs::hard_link(&file.1, &path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -164,6 +173,11 @@ impl Folder {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let (path, facts) = (entry.path(), entry.metadata()?);
+            if path.extension().is_some_and(|extension| extension == "part")
+                && facts.modified()?.elapsed().is_ok_and(|age| age > ABANDONED)
+            {
+                fs::remove_file(&path)?;
+            }
             if path.extension().is_some_and(|extension| extension == "code") {
                 files.push((facts.modified()?, facts.len(), path));
             }

@@ -1,5 +1,5 @@
-//! Compiling in a process of its own: what a hostile component makes of the compiler stays there, with 1 GiB of memory,
-//! a bounded time, no environment, and nothing but its standard streams open.
+//! Compiling in a process of its own: what a hostile component makes the compiler take of memory and time, and its crashes,
+//! stay there. It has 1 GiB, a bounded time, and no environment. What it answers is believed.
 
 use std::io::{self, Read, Write};
 use std::process::{ExitCode, ExitStatus, Stdio};
@@ -15,6 +15,8 @@ use crate::engine::Concurrency;
 
 use super::{CompileError, CompilerProgram, MEMORY, Order, workshop};
 
+/// Bytes of machine code that are taken: Python's 22 MB become some 60.
+const LARGEST: u64 = 512 << 20;
 /// Threads of the compiler.
 const THREADS: &str = "4";
 /// Exit codes of the child beside 0.
@@ -66,7 +68,7 @@ pub(super) async fn make(program: &CompilerProgram, order: &Order) -> Result<Byt
     let (mut code, mut said) = (Vec::new(), Vec::new());
     let taken = async {
         match output {
-            Some(mut output) => output.read_to_end(&mut code).await,
+            Some(output) => output.take(LARGEST).read_to_end(&mut code).await,
             None => Ok(0),
         }
     };

@@ -67,7 +67,7 @@ struct Job {
 /// A request's place: in the instance, and in what its service may run at once.
 pub(super) struct Place {
     worker: Arc<Worker>,
-    _permit: Permit,
+    _permit: Arc<Permit>,
 }
 
 impl Place {
@@ -105,7 +105,7 @@ impl Shared {
     }
 
     /// An instance of this core that has room, or a new one, with a place taken in it.
-    fn place(&self, release: &Arc<Release>, permit: Permit) -> Option<Arc<Place>> {
+    fn place(&self, release: &Arc<Release>, permit: Arc<Permit>) -> Option<Arc<Place>> {
         let mut workers = lock(self.cores.get(core() % self.cores.len())?);
         workers.retain(|worker| {
             worker.taken.load(Ordering::Relaxed) < self.reuse.requests && !worker.jobs.is_closed()
@@ -145,12 +145,17 @@ pub(crate) async fn share(
 ) -> Result<Reply, Failure> {
     let request = super::wasi::request(head, body, arrival)?;
     let lost = || Failure::Host(wasmtime::Error::msg("the instance is gone"));
-    let place = shared.place(release, permit).ok_or_else(lost)?;
+    let permit = Arc::new(permit);
+    let mut place = shared.place(release, permit.clone()).ok_or_else(lost)?;
     let (answer, answered) = oneshot::channel();
     let job =
         Job { request, id: arrival.id, notes: arrival.notes.clone(), deadline, answer, place: place.clone() };
-    if place.worker.jobs.send(job).is_err() {
-        return Err(place.worker.why());
+    if let Err(mpsc::error::SendError(job)) = place.worker.jobs.send(job) {
+        // It ended between the two: on other threads that can be.
+        place = shared.place(release, permit).ok_or_else(lost)?;
+        if place.worker.jobs.send(Job { place: place.clone(), ..job }).is_err() {
+            return Err(place.worker.why());
+        }
     }
     let answer = match tokio::time::timeout_at(deadline.into(), answered).await {
         Err(_) => return Err(Failure::Deadline),

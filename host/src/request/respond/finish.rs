@@ -30,10 +30,14 @@ pub(crate) struct Finish {
 
 impl Finish {
     pub(crate) fn expect(&mut self, target: &Target, head: &Head) {
-        self.tally.clone_from(&target.tally);
         if target.compress {
             self.encodings = head.parts.headers.get(ACCEPT_ENCODING).cloned();
         }
+    }
+
+    /// The guards let the request pass: what follows is the release's doing.
+    pub(crate) fn watch(&mut self, target: &Target) {
+        self.tally.clone_from(&target.tally);
     }
 
     /// Counts the answer; a fault is the guest's when its own reply says so, or when it gave none.
