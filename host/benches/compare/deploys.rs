@@ -52,7 +52,8 @@ impl Bench<'_> {
         let hello = std::fs::read(components.join("bench/hello-typed/.wharf/build/hello-typed.wasm"))?;
         let host = self.serve()?;
         let rust = self.deploys(&host, "rust", &hello, "/typed/hello", SMALL)?;
-        let unchanged = self.deploy("rust")?["sent"].as_u64().context("`sent` is missing")?;
+        let unchanged =
+            self.deploy("rust")?.get("sent").and_then(Value::as_u64).context("`sent` is missing")?;
         let (mut rollback, mut rollback_command) = (Vec::new(), Vec::new());
         for _ in 0..SMALL {
             rollback.push(self.roll_back()?);
@@ -146,7 +147,7 @@ impl Bench<'_> {
     /// Milliseconds of the call alone.
     fn roll_back(&self) -> Result<f64> {
         let running: Value = serde_json::from_slice(&std::fs::read(self.data().join("control.json"))?)?;
-        let url = running["url"].as_str().context("`control.json` has no `url`")?;
+        let url = running.get("url").and_then(Value::as_str).context("`control.json` has no `url`")?;
         let address = url.trim_start_matches("http://").to_owned();
         let token = std::fs::read_to_string(self.data().join("token"))?;
         let head = format!(

@@ -113,7 +113,7 @@ async fn start_host(
     };
     let (kv, cache) = (KvStorage::Folder(root.join(".wharf/kv")), root.join(".wharf/cache"));
     let host = hosting.host(&addresses, kv, Faults::Shown, Some(cache))?;
-    let serving = hosting.listen(&host, hosting.edge.sockets()?)?;
+    let serving = Hosting::listen(&host, hosting.edge.sockets()?)?;
     Ok((host, serving, postgres))
 }
 

@@ -71,7 +71,7 @@ impl Hosting {
     }
 
     /// Starts to listen.
-    pub(crate) fn listen(&self, host: &Host, sockets: Sockets) -> Result<Serving> {
+    pub(crate) fn listen(host: &Host, sockets: Sockets) -> Result<Serving> {
         allow_files(u64::from(host.config().connections));
         let (endpoints, inherited) = sockets;
         let serving = host.listen_inherited(&endpoints, inherited);
@@ -79,7 +79,7 @@ impl Hosting {
     }
 
     /// Tells whoever started this that requests are answered from now on.
-    pub(crate) fn ready(&self) {
+    pub(crate) fn ready() {
         notify(NotifyState::Ready);
     }
 

@@ -89,13 +89,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         releases.push((deployed.release, deployed.took));
     }
     let _commands = kv::serve(&host);
-    let serving = hosting.listen(&host, sockets)?;
+    let serving = Hosting::listen(&host, sockets)?;
     hosting::print_releases(&serving, &releases);
     drop(releases);
     for endpoint in serving.endpoints() {
         output::result(format!("listening on {endpoint}"));
     }
-    hosting.ready();
+    Hosting::ready();
     signals.stop().await;
     hosting.leave(&mut signals).await;
     hosting.shut_down(serving, &mut signals).await;

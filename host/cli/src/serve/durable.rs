@@ -54,13 +54,13 @@ pub(super) async fn run(
             "the control plane is open to other machines, and tokens are sent to it in the clear",
         );
     }
-    let serving = hosting.listen(&host, sockets)?;
+    let serving = Hosting::listen(&host, sockets)?;
     data.announce(api.address())?;
     output::result(format!("taking deploys on http://{}", api.address()));
     for endpoint in serving.endpoints() {
         output::result(format!("listening on {endpoint}"));
     }
-    hosting.ready();
+    Hosting::ready();
     signals.stop().await;
     api.unready();
     hosting.leave(&mut signals).await;
