@@ -251,18 +251,22 @@ fn is_same(one: &Deployment, other: &Deployment) -> bool {
     one.shares == other.shares && one.sticky == other.sticky
 }
 
-/// Deployments that need not be kept: older than the last `keep`, and none that is kept sends requests to them.
+/// Deployments that need not be kept: older than the last `keep`, and none that is kept sends requests to them, or would if
+/// it were gone back to.
 #[must_use]
 pub(crate) fn expired(history: &[Deployment], keep: usize) -> Vec<u64> {
     let young = history.len().saturating_sub(keep);
     let by_number: BTreeMap<u64, &Deployment> = history.iter().map(|d| (d.number, d)).collect();
-    let mut kept: HashSet<u64> = history.iter().skip(young).map(|d| d.number).collect();
-    let referenced: Vec<u64> = kept
-        .iter()
-        .filter_map(|number| by_number.get(number))
-        .flat_map(|deployment| deployment.shares.iter().map(|share| share.deployment))
-        .collect();
-    kept.extend(referenced);
+    let mut kept = HashSet::new();
+    // Going back to one that is kept needs those that it sends requests to, and so on.
+    let mut wanted: Vec<u64> = history.iter().skip(young).map(|d| d.number).collect();
+    while let Some(number) = wanted.pop() {
+        if kept.insert(number)
+            && let Some(deployment) = by_number.get(&number)
+        {
+            wanted.extend(deployment.shares.iter().map(|share| share.deployment));
+        }
+    }
     by_number.into_keys().filter(|number| !kept.contains(number)).collect()
 }
 
