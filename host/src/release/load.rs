@@ -1,7 +1,10 @@
 //! An artifact becomes a release: inspect, check, compile, resolve, probe, migrate, check its SQL. Whatever fails
 //! here fails before anything is published.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod check;
+mod error;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -12,178 +15,30 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use wasmtime_wasi_http::{p2, p3};
 
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
-use crate::capability::{Capability, PrepareError};
+use crate::capability::Capability;
 use crate::config::Config;
 use crate::engine::Concurrency;
-use crate::kv::{self, Stores};
-use crate::manifest::{ByteSize, Feature, Guard, Imports, Limits, Manifest};
+use crate::kv::Stores;
+use crate::manifest::{Guard, Manifest};
 use crate::outbound::Client;
 use crate::platform::Platforms;
 use crate::request::{self, BuiltIn, GuardError, RequestState, Shared, Warm};
 
 use super::compile::Order;
 use super::inspect;
-use super::inspect::{GUARD, HTTP_HANDLER, KV_WATCHER, LIFECYCLE, PG_LISTENER, PLATFORM};
+use super::inspect::{GUARD, HTTP_HANDLER};
 use super::{
-    Admission, Artifact, CompileError, Compilers, ComposeError, Digest, Handler, HandlerKind, InspectError,
-    Inspection, LoadTimings, MigrateError, PublishError, Release, RouteTable, SqlError, Traffic,
+    Admission, Artifact, Compilers, Digest, Handler, HandlerKind, LoadTimings, Release, RouteTable, Traffic,
     TypedHandler,
 };
+
+use check::{check, check_features, warnings};
+pub use error::LoadError;
 
 /// Largest component that is taken, from behaviour.md: language runtimes reach 22 MB.
 const LARGEST: usize = 32 << 20;
 /// How long an instance may take to come up when its types are checked.
 const PROBE: Duration = Duration::from_secs(10);
-
-/// Why an artifact is no release.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// Larger than any component may be.
-    #[error("the component has {size} bytes; at most {LARGEST} are taken")]
-    TooLarge {
-        /// Its size.
-        size: usize,
-    },
-    /// Not a component.
-    #[error("failed to read the component")]
-    Inspect(#[from] InspectError),
-    /// One of the components that are to be composed is none.
-    #[error("failed to read `{name}`")]
-    Part {
-        /// Which.
-        name: String,
-        /// What it is instead.
-        #[source]
-        source: InspectError,
-    },
-    /// The manifest names a file that was not handed in.
-    #[error("the manifest names `{0}`, which is not part of the artifact")]
-    NoFile(String),
-    /// The middleware does not fit.
-    #[error("the middleware of the manifest cannot be put around the component")]
-    Compose(#[from] ComposeError),
-    /// It exports nothing that this host calls.
-    #[error(
-        "the manifest has routes, but the component exports none of `{HTTP_HANDLER}`, `wasi:http/handler@0.3` and \
-         `wasi:http/incoming-handler@0.2`; it exports {0}"
-    )]
-    NoHandler(String),
-    /// It is to be called for notifications, and cannot be.
-    #[error("the manifest has `[[listen]]`, but the component exports no `{PG_LISTENER}`; it exports {0}")]
-    NoListener(String),
-    /// It is to be called for changes of buckets, and cannot be.
-    #[error("the manifest has `[[watch]]`, but the component exports no `{KV_WATCHER}`; it exports {0}")]
-    NoWatcher(String),
-    /// Its instances are to answer several requests at once, and cannot.
-    #[error(
-        "`reuse.concurrency` is more than 1, but only `wasi:http/handler@0.3` answers several requests at once in one \
-         instance: leave it out"
-    )]
-    Concurrency,
-    /// It is to be a guard, and is none.
-    #[error("the manifest has `guard = true`, but the component exports no `{GUARD}`; it exports {0}")]
-    NoGuard(String),
-    /// A route's guard is the component of a service that is not there, or is no guard.
-    #[error("guard `{name}` is service `{service}`, which {why}: deploy it first")]
-    GuardService {
-        /// The guard's name in the manifest.
-        name: String,
-        /// The service that it names.
-        service: String,
-        /// What is wrong with that.
-        why: &'static str,
-    },
-    /// A guard that this host brings cannot work as it is described.
-    #[error("a guard of `{service}` cannot be prepared")]
-    Guard {
-        /// The service's name.
-        service: String,
-        /// Which, and why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A bucket cannot do what the manifest asks of it.
-    #[error(
-        "bucket `{bucket}` lacks {missing}, which the manifest asks for: keep it elsewhere, or ask for less"
-    )]
-    Features {
-        /// As in `kv.<name>`.
-        bucket: String,
-        /// Names of features.
-        missing: String,
-    },
-    /// Whether a bucket can do what the manifest asks of it is not known.
-    #[error("bucket `{bucket}` does not answer what it can do")]
-    Bucket {
-        /// As in `kv.<name>`.
-        bucket: String,
-        /// What its store says.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// It imports what this host does not have.
-    #[error("the component imports `{0}`, which is not available on this host")]
-    Import(String),
-    /// Its imports or exports have other types than the contract's.
-    #[error("an import or export of the component does not fit this host")]
-    Misfit(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It exports what this host would have to call, and does not.
-    #[error("the component exports `{0}`, which is not available on this host")]
-    Export(String),
-    /// Its routes are another service's.
-    #[error("the routes of the service cannot be published")]
-    Routes(#[from] PublishError),
-    /// Imports that can only be denied, under `imports = "strict"`.
-    #[error("the manifest has `imports = \"strict\"`, but {0}: grant it, or leave the import out")]
-    Ungranted(String),
-    /// A limit above the operator's.
-    #[error("`limits.{limit}` is {asked}, but this host gives at most {most}")]
-    Ceiling {
-        /// Key in the manifest.
-        limit: &'static str,
-        /// What the manifest says.
-        asked: String,
-        /// What the operator allows.
-        most: String,
-    },
-    /// A grant that this host cannot give.
-    #[error("the manifest of `{service}` cannot be met")]
-    Prepare {
-        /// The service's name.
-        service: String,
-        /// Which grant and why.
-        #[source]
-        source: PrepareError,
-    },
-    /// What the component needs to run on did not start.
-    #[error("failed to start what the component runs on")]
-    Platform(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The compiler refused it, or it did not come up.
-    #[error("failed to compile the component")]
-    Compile(#[from] CompileError),
-    /// It trapped, or took too long, while its globals and memories were set up.
-    #[error("failed to start an instance of the component")]
-    Probe(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A migration did not apply.
-    #[error("failed to migrate the database of `{service}`")]
-    Migrate {
-        /// The service's name.
-        service: String,
-        /// Which file and why.
-        #[source]
-        source: MigrateError,
-    },
-    /// SQL that would fail when the component runs it. What migrated stays migrated.
-    #[error("the SQL of `{service}` does not fit its database")]
-    Sql {
-        /// The service's name.
-        service: String,
-        /// Which statements and why.
-        #[source]
-        source: SqlError,
-    },
-}
 
 /// What of a host loading needs.
 pub(crate) struct Loader<'a> {
@@ -313,92 +168,6 @@ fn composed(artifact: Artifact) -> Result<Artifact, LoadError> {
     Ok(Artifact { component, ..artifact })
 }
 
-fn check(host: &Loader<'_>, artifact: &Artifact) -> Result<Inspection, LoadError> {
-    if artifact.component.len() > LARGEST {
-        return Err(LoadError::TooLarge { size: artifact.component.len() });
-    }
-    let inspection = inspect(&artifact.component)?;
-    if inspection.handler.is_none() && !artifact.manifest.routes.is_empty() {
-        return Err(LoadError::NoHandler(list(&inspection.exports)));
-    }
-    if !inspection.listens() && !artifact.manifest.listen.is_empty() {
-        return Err(LoadError::NoListener(list(&inspection.exports)));
-    }
-    if !inspection.watches() && !artifact.manifest.watch.is_empty() {
-        return Err(LoadError::NoWatcher(list(&inspection.exports)));
-    }
-    let several = artifact.manifest.reuse.as_ref().is_some_and(|reuse| reuse.concurrency > 1);
-    if several && inspection.handler != Some(HandlerKind::Wasi03) {
-        return Err(LoadError::Concurrency);
-    }
-    if !inspection.guards() && artifact.manifest.guard {
-        return Err(LoadError::NoGuard(list(&inspection.exports)));
-    }
-    let called = [HTTP_HANDLER, PG_LISTENER, KV_WATCHER, GUARD, LIFECYCLE];
-    let others = |name: &&String| name.starts_with(PLATFORM) && !called.contains(&name.as_str());
-    if let Some(export) = inspection.exports.iter().find(others) {
-        return Err(LoadError::Export(export.clone()));
-    }
-    let served = |name: &str| {
-        (name.starts_with("wasi:") && !name.starts_with("wasi:keyvalue/"))
-            || host.capabilities.iter().any(|c| c.interfaces().contains(&name))
-    };
-    if let Some(import) = inspection.imports.iter().find(|name| !served(name)) {
-        return Err(LoadError::Import(import.clone()));
-    }
-    if artifact.manifest.imports == Some(Imports::Strict)
-        && let Some(denied) = denied(&inspection, &artifact.manifest).next()
-    {
-        return Err(LoadError::Ungranted(denied));
-    }
-    check_ceiling(&artifact.manifest.limits, &host.config.ceiling)?;
-    Ok(inspection)
-}
-
-/// Refuses a manifest that needs what its buckets cannot do: now, not when a guest finds out.
-async fn check_features(stores: &Stores, manifest: &Manifest) -> Result<(), LoadError> {
-    let mut wanted: BTreeMap<&str, BTreeSet<Feature>> = BTreeMap::new();
-    for (bucket, asked) in &manifest.kv {
-        wanted.entry(bucket).or_default().extend(&asked.needs);
-    }
-    for bucket in manifest.prefixes().into_keys() {
-        wanted.entry(bucket).or_default().insert(Feature::Watch);
-    }
-    wanted.retain(|_, features| !features.is_empty());
-    for (bucket, wanted) in wanted {
-        let failed = |error: kv::Error| LoadError::Bucket {
-            bucket: bucket.to_owned(),
-            source: kv::explain(&error).into(),
-        };
-        let has = stores.bucket(bucket).features().await.map_err(failed)?;
-        let missing: Vec<_> = wanted.into_iter().filter(|feature| !has.contains((*feature).into())).collect();
-        if !missing.is_empty() {
-            let missing: Vec<String> = missing.into_iter().map(|feature| format!("`{feature}`")).collect();
-            return Err(LoadError::Features { bucket: bucket.to_owned(), missing: missing.join(", ") });
-        }
-    }
-    Ok(())
-}
-
-fn check_ceiling(asked: &Limits, most: &Limits) -> Result<(), LoadError> {
-    let size = |n: ByteSize| (n.as_u64(), n.to_string());
-    let span = |d: Duration| (u64::try_from(d.as_millis()).unwrap_or(u64::MAX), format!("{d:?}"));
-    let count = |n: u32| (u64::from(n), n.to_string());
-    let rows = [
-        ("memory", size(asked.memory), size(most.memory)),
-        ("cpu", span(asked.cpu), span(most.cpu)),
-        ("wall", span(asked.wall), span(most.wall)),
-        ("body", size(asked.body), size(most.body)),
-        ("concurrency", count(asked.concurrency), count(most.concurrency)),
-    ];
-    for (limit, asked, most) in rows {
-        if asked.0 > most.0 {
-            return Err(LoadError::Ceiling { limit, asked: asked.1, most: most.1 });
-        }
-    }
-    Ok(())
-}
-
 fn prepare(capabilities: &[Box<dyn Capability>], manifest: &Manifest) -> Result<Extensions, LoadError> {
     let mut prepared = Extensions::new();
     for capability in capabilities {
@@ -407,28 +176,6 @@ fn prepare(capabilities: &[Box<dyn Capability>], manifest: &Manifest) -> Result<
             .map_err(|source| LoadError::Prepare { service: manifest.name.clone(), source })?;
     }
     Ok(prepared)
-}
-
-/// Imports that can only be denied, in words.
-fn denied(inspection: &Inspection, manifest: &Manifest) -> impl Iterator<Item = String> {
-    let granted = |kind: &str| match kind {
-        "pg" => !manifest.grants.pg.is_empty(),
-        "kv" => !manifest.grants.kv.is_empty(),
-        _ => !manifest.grants.http.is_empty(),
-    };
-    let missing = inspection.grants.iter().filter(move |kind| !granted(kind));
-    missing.map(|kind| format!("it imports what needs a `{kind}` grant and has none"))
-}
-
-fn warnings(inspection: &Inspection, manifest: &Manifest) -> Vec<String> {
-    let denied = denied(inspection, manifest).map(|what| format!("{what}: every open will be denied"));
-    let deaf = inspection.listens() && manifest.listen.is_empty();
-    let deaf =
-        deaf.then(|| "it can listen, but the manifest has no `[[listen]]`: it is never called".to_owned());
-    let blind = inspection.watches() && manifest.watch.is_empty();
-    let blind =
-        blind.then(|| "it can watch, but the manifest has no `[[watch]]`: it is never called".to_owned());
-    denied.chain(deaf).chain(blind).collect()
 }
 
 /// A function of an exported interface.
@@ -481,10 +228,6 @@ fn handler(
             Handler::Typed(TypedHandler { handle, indices })
         }
     })
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { format!("`{}`", names.join("`, `")) }
 }
 
 /// Starts one instance and checks the types of all that the host will call: afterwards requests may
