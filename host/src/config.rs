@@ -38,6 +38,9 @@ pub struct Config {
     pub compiler: Option<CompilerProgram>,
     /// How long compiling a component may take, `lifecycle.init` included. Default 20 s.
     pub compile_timeout: Duration,
+    /// Bytes from which a component that is loaded with [`Effort::QuickFirst`](crate::Effort) gets code of the baseline
+    /// compiler first. Default 512 KiB, which the best compiler takes some 300 ms for.
+    pub quick_from: usize,
     /// Instances alive at once, over all services. Bounds the address space that the pooling
     /// allocator reserves (about 6 GiB each, of 128 TiB). Default 1,000.
     pub instances: u32,
@@ -86,6 +89,7 @@ impl Default for Config {
             compile_cache: None,
             compiler: None,
             compile_timeout: Duration::from_secs(20),
+            quick_from: 512 << 10,
             instances: 1_000,
             head_timeout: Duration::from_secs(10),
             faults: Faults::Hidden,

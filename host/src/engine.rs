@@ -9,12 +9,18 @@
 //! * leaving out component-model concurrency, which only WASI 0.3 needs: 5-7 less. So there are two engines; the
 //!   second one is started when the first component comes that needs it (see `platform`).
 //!
+//! Beside Cranelift, whose code is the fastest, there is Winch, which is five times faster at making code that is 1.7 times
+//! slower to run: a large component serves from Winch's until Cranelift's is there (see `release::compile`).
+//!
 //! Epochs cost less than 0.1 us a call and are what stops a loop: see `request::instantiate`.
 
 use std::io;
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use serde::{Deserialize, Serialize};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+};
 
 /// How often a running guest lets its neighbours on the core run, and how finely its CPU time is judged.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -55,41 +61,63 @@ pub enum EngineError {
 }
 
 /// Whether guests may have several calls under way in one instance: `async` of the component model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Concurrency {
     Off,
     On,
 }
 
+/// What makes machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Compiler {
+    /// Cranelift: the best code.
+    Optimizing,
+    /// Winch: code at once. It refuses components that need tail calls, exceptions or some SIMD.
+    Baseline,
+}
+
+/// What machine code depends on, and what runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kind {
+    pub(crate) concurrency: Concurrency,
+    pub(crate) compiler: Compiler,
+}
+
 /// An engine for `instances` instances at once, of at most `memory` bytes each, and its ticker.
-pub(crate) fn start(instances: u32, memory: usize, concurrency: Concurrency) -> Result<Engine, EngineError> {
-    let engine = Engine::new(&settings(instances, memory, concurrency))
+pub(crate) fn start(instances: u32, memory: usize, kind: Kind) -> Result<Engine, EngineError> {
+    let engine = Engine::new(&settings(instances, memory, kind))
         .map_err(|source| EngineError::Wasmtime { instances, source: source.into() })?;
     tick(&engine).map_err(EngineError::Ticker)?;
     Ok(engine)
 }
 
 /// An engine that compiles for those that `start` makes, and has room for no instances of theirs; and its ticker.
-pub(crate) fn workshop(concurrency: Concurrency) -> Result<Engine, EngineError> {
-    let engine = Engine::new(&compiling(concurrency))
+pub(crate) fn workshop(kind: Kind) -> Result<Engine, EngineError> {
+    let engine = Engine::new(&compiling(kind))
         .map_err(|source| EngineError::Wasmtime { instances: 0, source: source.into() })?;
     tick(&engine).map_err(EngineError::Ticker)?;
     Ok(engine)
 }
 
-fn settings(instances: u32, memory: usize, concurrency: Concurrency) -> Config {
-    let mut config = compiling(concurrency);
+fn settings(instances: u32, memory: usize, kind: Kind) -> Config {
+    let mut config = compiling(kind);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances, memory)));
     config
 }
 
 /// What machine code depends on.
-fn compiling(concurrency: Concurrency) -> Config {
+fn compiling(kind: Kind) -> Config {
     let mut config = Config::new();
+    let concurrent = kind.concurrency == Concurrency::On;
+    let strategy = match kind.compiler {
+        Compiler::Optimizing => Strategy::Cranelift,
+        Compiler::Baseline => Strategy::Winch,
+    };
     config
         .wasm_component_model(true)
-        .wasm_component_model_async(concurrency == Concurrency::On)
-        .concurrency_support(concurrency == Concurrency::On)
+        .wasm_component_model_async(concurrent)
+        .concurrency_support(concurrent)
+        .strategy(strategy)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(GUEST_STACK)

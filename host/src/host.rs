@@ -33,8 +33,8 @@ use crate::listen::Listeners;
 use crate::outbound::Outbound;
 use crate::platform::Platforms;
 use crate::release::{
-    self, Artifact, Compilers, LoadError, LoadStep, Loader, ProbeError, PublishError, Release, RouteTable,
-    Traffic,
+    self, Artifact, Compilers, Effort, LoadError, LoadStep, Loader, ProbeError, PublishError, Release,
+    RouteTable, Traffic,
 };
 use crate::request::accept::{self, Door};
 use crate::request::provide;
@@ -234,22 +234,23 @@ impl Host {
     /// # Errors
     /// Whatever keeps the artifact from serving; see [`LoadError`].
     pub async fn load(&self, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
-        self.load_watched(artifact, |_step| {}).await
+        self.load_watched(artifact, Effort::Best, |_step| {}).await
     }
 
-    /// The same, told of each step as it begins.
+    /// The same with another effort, told of each step as it begins.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub async fn load_watched(
         &self,
         artifact: Artifact,
+        effort: Effort,
         begins: impl Fn(LoadStep) + Send + Sync,
     ) -> Result<Arc<Release>, LoadError> {
         let Inner { config, platforms, compilers, capabilities, routes, stores, cleanup, .. } = &*self.0;
         let begins = &begins;
         let loader = Loader { platforms, compilers, capabilities, config, routes, stores, cleanup, begins };
-        release::load(loader, artifact).await
+        release::load(loader, artifact, effort).await
     }
 
     /// Asks a release for the `health` path of its manifest, whether or not it is published; none where there is none.

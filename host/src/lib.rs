@@ -67,9 +67,9 @@ pub use manifest::{
 };
 pub use outbound::{HttpConfig, Network, NetworkError, Resolver, Resolving, SystemResolver};
 pub use release::{
-    Artifact, CompileError, CompilerProgram, ComposeError, Digest, HandlerKind, InspectError, Inspection,
-    LoadError, LoadStep, LoadTimings, MigrateError, Migration, Preview, ProbeError, PublishError, Release,
-    Share, SqlError, SqlFailure, SqlReport, StatementFile, Sticky, Tally, Traffic, check_sql, compile_child,
-    compose, inspect, migrate,
+    Artifact, CompileError, CompilerProgram, ComposeError, Digest, Effort, HandlerKind, InspectError,
+    Inspection, LoadError, LoadStep, LoadTimings, MigrateError, Migration, Preview, ProbeError, PublishError,
+    Release, Share, SqlError, SqlFailure, SqlReport, StatementFile, Sticky, Tally, Traffic, check_sql,
+    compile_child, compose, inspect, migrate,
 };
 pub use request::{Faults, Peer, RequestId, RequestState, TlsError};

@@ -1,5 +1,5 @@
-//! What a component runs on: an engine and everything that may be imported there. There are two, as concurrency
-//! within an instance costs every request 5 to 7 us, and only WASI 0.3 needs it.
+//! What a component runs on: an engine and everything that may be imported there. There are four: concurrency within
+//! an instance costs every request 5 to 7 us, and only WASI 0.3 needs it; and an engine runs the code of one compiler.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,9 +7,12 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::capability::Capability;
-use crate::engine::{self, Concurrency};
+use crate::engine::{self, Compiler, Concurrency, Kind};
 use crate::host::BuildError;
 use crate::request::RequestState;
+
+/// What most components run on.
+const PLAIN: Kind = Kind { concurrency: Concurrency::Off, compiler: Compiler::Optimizing };
 
 /// An engine and its linker.
 pub(crate) struct Platform {
@@ -17,15 +20,15 @@ pub(crate) struct Platform {
     pub(crate) linker: Linker<RequestState>,
 }
 
-/// Both platforms of a host.
+/// The platforms of a host.
 pub(crate) struct Platforms {
     instances: u32,
     /// Bytes that one memory may have.
     memory: usize,
     capabilities: Arc<[Box<dyn Capability>]>,
     plain: Arc<Platform>,
-    /// Made for the first component that needs it: it reserves as much address space again.
-    concurrent: Mutex<Option<Arc<Platform>>>,
+    /// Made for the first component that needs it: each reserves as much address space again.
+    others: Mutex<Vec<(Kind, Arc<Platform>)>>,
 }
 
 impl Platforms {
@@ -34,21 +37,22 @@ impl Platforms {
         memory: usize,
         capabilities: Arc<[Box<dyn Capability>]>,
     ) -> Result<Self, BuildError> {
-        let plain = Arc::new(Platform::start(instances, memory, Concurrency::Off, &capabilities)?);
-        Ok(Self { instances, memory, capabilities, plain, concurrent: Mutex::new(None) })
+        let plain = Arc::new(Platform::start(instances, memory, PLAIN, &capabilities)?);
+        Ok(Self { instances, memory, capabilities, plain, others: Mutex::default() })
     }
 
     /// What a component runs on; blocks for some milliseconds when it is the first of its kind.
-    pub(crate) fn get(&self, concurrency: Concurrency) -> Result<Arc<Platform>, BuildError> {
-        if concurrency == Concurrency::Off {
+    pub(crate) fn get(&self, kind: Kind) -> Result<Arc<Platform>, BuildError> {
+        if kind == PLAIN {
             return Ok(self.plain.clone());
         }
-        let mut concurrent = self.concurrent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(platform) = &*concurrent {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, platform)) = others.iter().find(|(other, _)| *other == kind) {
             return Ok(platform.clone());
         }
-        let platform = Platform::start(self.instances, self.memory, concurrency, &self.capabilities)?;
-        Ok(concurrent.insert(Arc::new(platform)).clone())
+        let platform = Arc::new(Platform::start(self.instances, self.memory, kind, &self.capabilities)?);
+        others.push((kind, platform.clone()));
+        Ok(platform)
     }
 }
 
@@ -56,11 +60,11 @@ impl Platform {
     fn start(
         instances: u32,
         memory: usize,
-        concurrency: Concurrency,
+        kind: Kind,
         capabilities: &[Box<dyn Capability>],
     ) -> Result<Self, BuildError> {
-        let engine = engine::start(instances, memory, concurrency)?;
-        let linker = link(&engine, concurrency, capabilities)?;
+        let engine = engine::start(instances, memory, kind)?;
+        let linker = link(&engine, kind.concurrency, capabilities)?;
         Ok(Self { engine, linker })
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use compile::Compilers;
 pub use compile::{CompileError, CompilerProgram, compile_child};
 pub use compose::{ComposeError, compose};
 pub use inspect::{HandlerKind, InspectError, Inspection, inspect};
-pub use load::{LoadError, LoadStep};
+pub use load::{Effort, LoadError, LoadStep};
 pub(crate) use load::{Loader, load};
 pub use migrate::{MigrateError, migrate};
 pub use probe::ProbeError;
@@ -128,6 +128,7 @@ pub struct Release {
     pub(crate) digest: Digest,
     pub(crate) manifest: Manifest,
     pub(crate) size: usize,
+    pub(crate) interim: bool,
     pub(crate) warnings: Vec<String>,
     pub(crate) timings: OnceLock<LoadTimings>,
     pub(crate) capabilities: Arc<[Box<dyn Capability>]>,
@@ -206,6 +207,12 @@ impl Release {
     #[must_use]
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// Whether its code is the baseline compiler's: see [`Effort::QuickFirst`].
+    #[must_use]
+    pub fn is_interim(&self) -> bool {
+        self.interim
     }
 
     /// What will surprise its author later, e.g. an import without any grant.

@@ -23,8 +23,9 @@ const SERVICES: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Deploys {
     pub(crate) rust: f64,
-    /// None where it is not built.
-    pub(crate) quickjs: Option<f64>,
+    /// None where they are not built.
+    pub(crate) quickjs: Option<Large>,
+    pub(crate) python: Option<Large>,
     /// The call alone, and with the command around it.
     pub(crate) rollback: f64,
     pub(crate) rollback_command: f64,
@@ -32,6 +33,15 @@ pub(crate) struct Deploys {
     pub(crate) restart: f64,
     /// Bytes that go to the host when nothing has changed.
     pub(crate) unchanged: u64,
+}
+
+/// A component with a language's runtime in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Large {
+    /// Until the first answer.
+    pub(crate) answers: f64,
+    /// Until it answers with the best code.
+    pub(crate) best: f64,
 }
 
 /// Measures on a host of its own.
@@ -62,8 +72,9 @@ impl Bench<'_> {
             rollback_command.push(millis(begun));
         }
         let composed = components.join("examples/composed/handler/.wharf/build/handler.wasm");
-        let quickjs = std::fs::read(composed).ok();
-        let quickjs = quickjs.map(|bytes| self.deploys(&host, "quickjs", &bytes, "/", LARGE)).transpose()?;
+        let quickjs = self.large(&host, "quickjs", &composed, "/")?;
+        let python = components.join("contract/http/python/.wharf/build/contract-http.wasm");
+        let python = self.large(&host, "python", &python, "/text")?;
         for index in 0..SERVICES {
             let name = format!("s{index}");
             self.write(&name, &format!("/many/{index}"), &hello)?;
@@ -78,6 +89,7 @@ impl Bench<'_> {
         Ok(Deploys {
             rust,
             quickjs,
+            python,
             rollback: median(rollback.into_iter()),
             rollback_command: median(rollback_command.into_iter()),
             restart,
@@ -116,6 +128,34 @@ impl Bench<'_> {
         }
         // The first one warmed up.
         Ok(median(times.into_iter().skip(1)))
+    }
+
+    /// The medians of deploys of a large component, where it is built; each begins when the one before has its best code.
+    fn large(&mut self, host: &Server, name: &str, component: &Path, path: &str) -> Result<Option<Large>> {
+        let Ok(component) = std::fs::read(component) else { return Ok(None) };
+        let (mut answers, mut best) = (Vec::new(), Vec::new());
+        for _ in 0..=LARGE {
+            self.write(name, path, &component)?;
+            let begun = Instant::now();
+            self.deploy(name)?;
+            let answer = get(host, path)?;
+            answers.push(millis(begun));
+            ensure!(answer.starts_with("HTTP/1.1 200 "), "{name} answers {answer}");
+            while self.is_interim(name)? {
+                ensure!(begun.elapsed() < Duration::from_secs(120), "{name} never got its best code");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            best.push(millis(begun));
+        }
+        let of = |times: Vec<f64>| median(times.into_iter().skip(1));
+        Ok(Some(Large { answers: of(answers), best: of(best) }))
+    }
+
+    fn is_interim(&self, name: &str) -> Result<bool> {
+        let services = self.command(&["status"])?;
+        let mut services = services.as_array().context("`status` is no list")?.iter();
+        let status = services.find(|status| status["service"] == name).context("the service is gone")?;
+        Ok(status["interim"] == true)
     }
 
     /// A service whose component nobody has seen: one more custom section.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::buckets::Cost;
 use crate::contracts::Contract;
-use crate::deploys::Deploys;
+use crate::deploys::{Deploys, Large};
 use crate::load::Load;
 use crate::routes::Routes;
 
@@ -84,10 +84,14 @@ impl Report {
         for cost in &self.kv {
             println!("{:18} {:>13.2} {:>12.1}", cost.key, cost.cpu, cost.wall);
         }
-        let Deploys { rust, quickjs, rollback, rollback_command, restart, unchanged } = &self.deploys;
+        let Deploys { rust, quickjs, python, rollback, rollback_command, restart, unchanged } = &self.deploys;
         println!("deploy to first answer: Rust {rust:.1} ms, {unchanged} bytes sent when nothing changed");
-        if let Some(quickjs) = quickjs {
-            println!("deploy to first answer: QuickJS {quickjs:.0} ms");
+        for (name, large) in [("QuickJS", quickjs), ("Python", python)] {
+            if let Some(Large { answers, best }) = large {
+                println!(
+                    "deploy to first answer: {name} {answers:.0} ms; with the best code after {best:.0} ms"
+                );
+            }
         }
         println!("rollback: {rollback:.1} ms, with its command {rollback_command:.1} ms");
         println!("restart with 1,000 services: {restart:.0} ms until it listens");
@@ -119,10 +123,13 @@ impl Report {
         let Routes { of_10, of_10_000 } = self.routes;
         let routes = json!({ "10": rounded(of_10), "10000": rounded(of_10_000) });
         summary.insert("request_us_by_routes".to_owned(), routes);
-        let Deploys { rust, quickjs, rollback, rollback_command, restart, unchanged } = &self.deploys;
+        let Deploys { rust, quickjs, python, rollback, rollback_command, restart, unchanged } = &self.deploys;
         let deploys = json!({
             "rust_ms": rounded(*rust),
-            "quickjs_ms": quickjs.map(rounded),
+            "quickjs_ms": quickjs.map(|large| rounded(large.answers)),
+            "quickjs_best_ms": quickjs.map(|large| rounded(large.best)),
+            "python_ms": python.map(|large| rounded(large.answers)),
+            "python_best_ms": python.map(|large| rounded(large.best)),
             "rollback_ms": rounded(*rollback),
             "rollback_command_ms": rounded(*rollback_command),
             "restart_1000_ms": rounded(*restart),

@@ -78,6 +78,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     };
     let mut watched = None;
     let deployed = client.deploy(&service, &command, changing.parent, |event| match event.stage {
+        stage if event.begins => output::under_way(name(stage)),
         Stage::Done => told_done(&remote, event, begun.elapsed()),
         Stage::Watched | Stage::RolledBack => watched = Some(event.clone()),
         Stage::Warning => output::warning(format!("`{service}`: {}", event.detail)),
@@ -118,6 +119,7 @@ fn name(stage: Stage) -> &'static str {
         Stage::Check => "check",
         Stage::Verify => "verify",
         Stage::Compile => "compile",
+        Stage::Start => "start",
         Stage::Migrate => "migrate",
         Stage::CheckSql => "check SQL",
         Stage::Probe => "probe",

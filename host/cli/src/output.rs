@@ -3,12 +3,32 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use owo_colors::{OwoColorize, Style};
 
+/// Whether the line of standard error that the cursor is in only says what goes on.
+static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+
+/// Says what goes on, on a terminal, until the next line is printed.
+pub(crate) fn under_way(what: &str) {
+    if io::stderr().is_terminal() {
+        clear();
+        let _ = write!(io::stderr().lock(), "  {what} ...");
+        UNDER_WAY.store(true, Ordering::Relaxed);
+    }
+}
+
+fn clear() {
+    if UNDER_WAY.swap(false, Ordering::Relaxed) {
+        let _ = write!(io::stderr().lock(), "\r\x1b[K");
+    }
+}
+
 /// Prints a line of the result. A reader that went away (`| head`) is not an error.
 pub(crate) fn result(line: impl Display) {
+    clear();
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
@@ -20,6 +40,7 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// Prints a line that is not the result.
 pub(crate) fn note(line: impl Display) {
+    clear();
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use wharf_host::{Artifact, Manifest, ManifestError, Migration, StatementFile};
 
 pub(crate) use blobs::hex;
-pub use blobs::{Artifacts, BlobError, Folder, sha256};
+pub use blobs::{Artifacts, BlobError, Folder, Unused, sha256};
 pub use pieces::{Blob, PiecesError};
 pub(crate) use pieces::{check, is_guard, unpack};
 

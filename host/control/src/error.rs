@@ -55,6 +55,20 @@ pub enum ControlError {
     /// An idempotency key came with another request.
     #[error("the idempotency key was used for another request: take a new one for each")]
     KeyReused,
+    /// It took too long to load while the host started.
+    #[error("service `{service}` did not load within {limit:?} of the start")]
+    Slow {
+        /// The service.
+        service: String,
+        /// How long a start waits for one.
+        limit: std::time::Duration,
+    },
+    /// More is under way than is good.
+    #[error("{0} changes are under way or wait: try again in a moment")]
+    Busy(usize),
+    /// More was uploaded than deployed.
+    #[error("{} MiB were uploaded that no deployment uses: deploy them, or wait an hour until they are taken away", .0 >> 20)]
+    Unused(u64),
     /// A text that stands for nothing.
     #[error("`{0}` keeps nobody with a release: write cookie:NAME or header:NAME")]
     Sticky(String),
@@ -93,6 +107,9 @@ impl ControlError {
             Self::KeyReused => "idempotency-key-reused",
             Self::Sticky(_) => "bad-sticky",
             Self::Token(_) => "bad-token",
+            Self::Slow { .. } => "slow",
+            Self::Busy(_) => "busy",
+            Self::Unused(_) => "too-much-uploaded",
             Self::Stopping => "stopping",
         }
     }

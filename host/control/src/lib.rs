@@ -8,6 +8,7 @@ pub mod api;
 mod artifact;
 pub mod client;
 mod error;
+mod kill_point;
 pub mod kv;
 mod logs;
 mod plan;
@@ -15,7 +16,7 @@ mod record;
 mod rollout;
 mod token;
 
-pub use artifact::{Artifacts, Blob, BlobError, Folder, PiecesError, Project, ProjectError, sha256};
+pub use artifact::{Artifacts, Blob, BlobError, Folder, PiecesError, Project, ProjectError, Unused, sha256};
 pub use error::ControlError;
 pub use logs::{LogLine, LogTap, Logs};
 pub use plan::Refusal;

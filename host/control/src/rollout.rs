@@ -18,6 +18,7 @@
 mod change;
 mod collect;
 mod converge;
+mod improve;
 mod lane;
 mod local;
 mod preview;
@@ -27,15 +28,15 @@ mod watch;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wharf_host::{Host, Release};
 
-use crate::artifact::Artifacts;
+use crate::artifact::{self, Artifacts};
 use crate::error::ControlError;
 use crate::plan::Command;
 use crate::record::{AuditEntry, Deployment, Ledger, Piece, Pieces, Portion, Records, now};
@@ -51,6 +52,10 @@ pub use watch::Watch;
 
 /// Deployments of a service that are kept, besides those that they refer to.
 const KEEP: usize = 20;
+/// Changes that are under way or wait for another of their service.
+const CHANGES: usize = 256;
+/// Bytes of blobs that no deployment refers to, at most.
+const UNUSED: u64 = 2 << 30;
 /// Events that a slow reader may be behind.
 const EVENTS: usize = 256;
 
@@ -63,6 +68,9 @@ struct Inner {
     ledger: Ledger,
     artifacts: Arc<dyn Artifacts>,
     lanes: Lanes,
+    changes: Arc<Semaphore>,
+    /// Bytes of blobs that nobody refers to, as of the last collection, and what was uploaded since.
+    unused: AtomicU64,
     /// Held from asking the host whether something can be published until it is.
     publishing: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
@@ -124,12 +132,27 @@ impl Control {
             ledger: Ledger::new(records),
             artifacts,
             lanes: Lanes::default(),
+            changes: Arc::new(Semaphore::new(CHANGES)),
+            unused: AtomicU64::new(0),
             publishing: tokio::sync::Mutex::default(),
             events,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             collecting: AtomicBool::new(false),
         }))
+    }
+
+    /// Keeps a blob that was uploaded.
+    pub(crate) async fn put(&self, sha256: String, bytes: bytes::Bytes) -> Result<(), ControlError> {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let unused = self.0.unused.fetch_add(size, Ordering::AcqRel).saturating_add(size);
+        if unused > UNUSED {
+            self.0.unused.fetch_sub(size, Ordering::AcqRel);
+            self.collect_later();
+            return Err(ControlError::Unused(unused - size));
+        }
+        let artifacts = self.0.artifacts.clone();
+        Ok(blocking(move || artifacts.put(&sha256, &bytes)).await??)
     }
 
     /// The host that it publishes on.
@@ -192,12 +215,18 @@ impl Control {
         order: Order,
     ) -> Result<Deployment, ControlError> {
         check_name(service)?;
+        let place =
+            self.0.changes.clone().try_acquire_owned().map_err(|_full| ControlError::Busy(CHANGES))?;
+        if let Asked::Deploy(pieces) | Asked::Stage(pieces) = &asked {
+            artifact::check(pieces)?;
+        }
         let seen = match order.parent {
             Some(parent) => parent,
             None => self.0.ledger.history(service).await?.last().map_or(0, |head| head.number),
         };
         let (control, service) = (self.clone(), service.to_owned());
         let task = self.0.tasks.spawn(async move {
+            let _place = place;
             let action = asked.action();
             let author = order.author.clone();
             let result = Rollout::new(&control, &service, order, seen).run(asked).await;

@@ -15,7 +15,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::config::Config;
-use crate::engine::Concurrency;
+use crate::engine::{Compiler, Kind};
 
 use cache::{Cache, Key};
 pub use child::compile_child;
@@ -64,7 +64,9 @@ pub struct CompilerProgram {
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) component: Bytes,
-    pub(crate) concurrency: Concurrency,
+    pub(crate) kind: Kind,
+    /// Whether nobody waits for it: then it takes only the time that nobody else wants.
+    pub(crate) background: bool,
     /// Whether it exports `lifecycle`, to be called once now instead of in every instance.
     pub(crate) prepare: bool,
     /// Bytes that a memory may have while it is prepared.
@@ -79,12 +81,15 @@ pub(crate) struct Compilers {
     program: Option<CompilerProgram>,
     /// Compiling uses all cores already.
     gate: Semaphore,
+    /// What nobody waits for is made one at a time.
+    background: Semaphore,
 }
 
 impl Compilers {
     pub(crate) fn new(config: &Config) -> Self {
         let cache = config.compile_cache.as_deref().map(Cache::open);
-        Self { cache, program: config.compiler.clone(), gate: Semaphore::new(config.cores.get()) }
+        let gate = Semaphore::new(config.cores.get());
+        Self { cache, program: config.compiler.clone(), gate, background: Semaphore::new(1) }
     }
 
     /// Machine code for `engine`, and whether it was there already: about 20 ms for 20 kB of Rust, a second for a
@@ -94,23 +99,30 @@ impl Compilers {
         engine: &Engine,
         order: Order,
     ) -> Result<(Component, bool), CompileError> {
-        let key = Key::of(engine, &order);
-        if let Some(cache) = &self.cache
-            && let Some(code) = cache.get(&key).await
-        {
-            match load(engine, code).await {
-                Ok(component) => return Ok((component, true)),
-                Err(error) => {
-                    tracing::warn!(%error, "a component in the cache cannot be used: compiling it anew")
-                }
-            }
+        if let Some(component) = self.made(engine, &order).await {
+            return Ok((component, true));
         }
+        let key = Key::of(engine, &order);
+        // Behind all that somebody waits for.
+        let _last = if order.background { self.background.acquire().await.ok() } else { None };
         let _turn = self.gate.acquire().await;
+        // Code that will not be asked for again once there is better is not kept.
+        let keep = order.kind.compiler == Compiler::Optimizing;
         let code = self.code(order).await?;
-        if let Some(cache) = &self.cache {
+        if let Some(cache) = self.cache.as_ref().filter(|_| keep) {
             cache.put(&key, code.clone()).await;
         }
         Ok((load(engine, code).await?, false))
+    }
+
+    /// What is in the cache.
+    pub(crate) async fn made(&self, engine: &Engine, order: &Order) -> Option<Component> {
+        let code = self.cache.as_ref()?.get(&Key::of(engine, order)).await?;
+        let loaded = load(engine, code).await;
+        let warned = loaded.inspect_err(|error| {
+            tracing::warn!(%error, "a component in the cache cannot be used: compiling it anew");
+        });
+        warned.ok()
     }
 
     async fn code(&self, order: Order) -> Result<Bytes, CompileError> {

@@ -17,14 +17,14 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::Capability;
 use crate::config::Config;
-use crate::engine::Concurrency;
+use crate::engine::{Compiler, Concurrency, Kind};
 use crate::kv::Stores;
 use crate::manifest::{Guard, Manifest};
 use crate::outbound::Client;
-use crate::platform::Platforms;
+use crate::platform::{Platform, Platforms};
 use crate::request::{self, BuiltIn, GuardError, RequestState, Shared, Warm};
 
-use super::compile::Order;
+use super::compile::{CompileError, Order};
 use super::inspect;
 use super::inspect::{GUARD, HTTP_HANDLER};
 use super::{
@@ -39,6 +39,8 @@ pub use error::LoadError;
 const LARGEST: usize = 32 << 20;
 /// How long an instance may take to come up when its types are checked.
 const PROBE: Duration = Duration::from_secs(10);
+/// How much longer compiling may take when it runs only while the cores are idle.
+const UNHURRIED: u32 = 6;
 
 /// What of a host loading needs.
 pub(crate) struct Loader<'a> {
@@ -52,6 +54,20 @@ pub(crate) struct Loader<'a> {
     pub(crate) begins: &'a (dyn Fn(LoadStep) + Send + Sync),
 }
 
+/// How much time machine code is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effort {
+    /// The best code, made now.
+    #[default]
+    Best,
+    /// For a large component whose code is not in the cache: code that is there five times sooner and runs at some 60 %
+    /// of the speed. [`Release::is_interim`] says whether it came to that; load it again with [`Effort::Background`] then.
+    QuickFirst,
+    /// The best code, made in time that nobody else wants; may take six times as long.
+    Background,
+}
+
 /// What loading does, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -63,13 +79,17 @@ pub enum LoadStep {
     Compile,
     /// Linking, a first instance, guards and routes.
     Start,
-    /// What is missing of the migrations.
+    /// What is missing of the migrations; this and the next only where a database is granted.
     Migrate,
     /// The statements of the release against its databases.
     CheckSql,
 }
 
-pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Release>, LoadError> {
+pub(crate) async fn load(
+    host: Loader<'_>,
+    artifact: Artifact,
+    effort: Effort,
+) -> Result<Arc<Release>, LoadError> {
     (host.begins)(LoadStep::Verify);
     let digest = Digest::of(&artifact);
     let artifact = composed(artifact)?;
@@ -81,15 +101,16 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     (host.begins)(LoadStep::Compile);
     let begun = Instant::now();
     let concurrency = if inspection.concurrent { Concurrency::On } else { Concurrency::Off };
-    let platform = host.platforms.get(concurrency).map_err(|error| LoadError::Platform(error.into()))?;
+    let background = effort == Effort::Background;
     let order = Order {
         component: artifact.component.clone(),
-        concurrency,
+        kind: Kind { concurrency, compiler: Compiler::Optimizing },
+        background,
         prepare: inspection.prepares(),
         memory: artifact.manifest.limits.memory.as_usize(),
-        patience: host.config.compile_timeout,
+        patience: host.config.compile_timeout * if background { UNHURRIED } else { 1 },
     };
-    let (component, cached) = host.compilers.make(&platform.engine, order).await?;
+    let Made { platform, component, cached, interim } = machine_code(&host, order, effort).await?;
     let compile = begun.elapsed();
 
     (host.begins)(LoadStep::Start);
@@ -112,6 +133,7 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
         guards,
         digest,
         size,
+        interim,
         warnings,
         timings: OnceLock::new(),
         capabilities: host.capabilities.clone(),
@@ -131,19 +153,56 @@ pub(crate) async fn load(host: Loader<'_>, artifact: Artifact) -> Result<Arc<Rel
     check_features(host.stores, &release.manifest).await?;
 
     // Last, as it cannot be undone: everything that can be known to be wrong is known by now.
-    (host.begins)(LoadStep::Migrate);
+    let databases = !artifact.manifest.grants.pg.is_empty();
+    let begins = |step| {
+        if databases {
+            (host.begins)(step)
+        }
+    };
+    begins(LoadStep::Migrate);
     let begun = Instant::now();
     super::migrate(host.config, &artifact)
         .await
         .map_err(|source| LoadError::Migrate { service: artifact.manifest.name.clone(), source })?;
     let migrate = begun.elapsed();
-    (host.begins)(LoadStep::CheckSql);
+    begins(LoadStep::CheckSql);
     let begun = Instant::now();
     super::check_sql(host.config, &artifact)
         .await
         .map_err(|source| LoadError::Sql { service: artifact.manifest.name, source })?;
     let _first = release.timings.set(LoadTimings { compile, cached, migrate, check_sql: begun.elapsed() });
     Ok(release)
+}
+
+/// Machine code, and what it runs on.
+struct Made {
+    platform: Arc<Platform>,
+    component: Component,
+    cached: bool,
+    interim: bool,
+}
+
+/// The best code that can be had with that effort.
+async fn machine_code(host: &Loader<'_>, order: Order, effort: Effort) -> Result<Made, LoadError> {
+    let platform = |kind| host.platforms.get(kind).map_err(|error| LoadError::Platform(error.into()));
+    let best = platform(order.kind)?;
+    if effort == Effort::QuickFirst && order.component.len() >= host.config.quick_from {
+        if let Some(component) = host.compilers.made(&best.engine, &order).await {
+            return Ok(Made { platform: best, component, cached: true, interim: false });
+        }
+        let quick = Order { kind: Kind { compiler: Compiler::Baseline, ..order.kind }, ..order.clone() };
+        let platform = platform(quick.kind)?;
+        match host.compilers.make(&platform.engine, quick).await {
+            Ok((component, cached)) => return Ok(Made { platform, component, cached, interim: true }),
+            // It knows less of WebAssembly than the other one.
+            Err(CompileError::Refused(why)) => {
+                tracing::debug!(why, "no baseline code: compiling it well at once")
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (component, cached) = host.compilers.make(&best.engine, order).await?;
+    Ok(Made { platform: best, component, cached, interim: false })
 }
 
 /// Puts the manifest's middleware around the component.

@@ -29,22 +29,23 @@ impl Hosted {
     }
 
     pub(crate) fn start_in(root: TempDir) -> Self {
-        let (server, control) = Self::serve(root.path(), &[], None);
+        let (server, control) = Self::serve(root.path(), &[], None, None);
         Self { root, server, control, main: None }
     }
 
     /// One that has a database.
     pub(crate) fn start_with(main: String) -> Self {
         let root = folder();
-        let (server, control) = Self::serve(root.path(), &[], Some(&main));
+        let (server, control) = Self::serve(root.path(), &[], Some(&main), None);
         Self { root, server, control, main: Some(main) }
     }
 
-    fn serve(root: &Path, services: &[&str], main: Option<&str>) -> (Server, String) {
+    fn serve(root: &Path, services: &[&str], main: Option<&str>, kill_at: Option<&str>) -> (Server, String) {
         let mut command = wharf(root);
         command.args(["serve", "--data", ".wharf/data", "--control", "127.0.0.1:0"]).args(services);
         command.args(["--listen", "127.0.0.1:0", "--cores", "1"]).env_remove("WHARF_DATABASE_MAIN");
         command.envs(main.map(|address| ("WHARF_DATABASE_MAIN", address))).env("WHARF_LOG", "error");
+        command.envs(kill_at.map(|point| ("WHARF_KILL_AT", point)));
         let server = Server::start(command, PATIENCE);
         let line = server.said.iter().find(|line| line.contains("taking deploys on http://")).unwrap();
         let control = line.rsplit('/').next().unwrap().to_owned();
@@ -58,7 +59,13 @@ impl Hosted {
 
     pub(crate) fn restart_with(&mut self, signal: Signal, services: &[&str]) {
         self.server.finish(signal);
-        (self.server, self.control) = Self::serve(self.root.path(), services, self.main.as_deref());
+        (self.server, self.control) = Self::serve(self.root.path(), services, self.main.as_deref(), None);
+    }
+
+    /// Starts another process on the same folder, which ends itself with SIGKILL at a point of a rollout.
+    pub(crate) fn restart_to_die(&mut self, point: &str) {
+        self.server.finish(Signal::SIGTERM);
+        (self.server, self.control) = Self::serve(self.root.path(), &[], self.main.as_deref(), Some(point));
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -120,14 +127,7 @@ impl Hosted {
 
     /// The version that answers, with these header lines.
     pub(crate) fn version_for(&self, fields: &str) -> String {
-        let head =
-            format!("GET /config?key=v HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{fields}\r\n");
-        let (status, body) = request(&self.server.address, &head);
-        if status != 200 {
-            return status.to_string();
-        }
-        let value: Value = serde_json::from_str(&body).unwrap();
-        value["value"].as_str().unwrap().to_owned()
+        version_at(&self.server.address, fields)
     }
 
     pub(crate) fn version(&self) -> String {
@@ -145,6 +145,17 @@ impl Hosted {
     pub(crate) fn credentials(&self) -> String {
         format!("host: localhost\r\nauthorization: Bearer {}\r\n", self.token())
     }
+}
+
+/// The version that answers at an address.
+pub(crate) fn version_at(address: &str, fields: &str) -> String {
+    let head = format!("GET /config?key=v HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{fields}\r\n");
+    let (status, body) = request(address, &head);
+    if status != 200 {
+        return status.to_string();
+    }
+    let value: Value = serde_json::from_str(&body).unwrap();
+    value["value"].as_str().unwrap().to_owned()
 }
 
 pub(crate) fn failed(output: &Output) -> (i32, String) {

@@ -17,6 +17,7 @@ mod deploy;
 mod dev;
 #[cfg(test)]
 mod hosted;
+mod killed;
 #[cfg(test)]
 mod kv;
 #[cfg(test)]
@@ -25,5 +26,6 @@ mod serve;
 mod stopping;
 #[cfg(test)]
 mod support;
+mod swaps;
 #[cfg(test)]
 mod traffic;

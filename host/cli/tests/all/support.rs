@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -164,6 +165,11 @@ impl Server {
             self.signal(signal);
             self.process.wait().unwrap();
         }
+    }
+
+    /// Waits until it is gone, and says by which signal.
+    pub(crate) fn died_of(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().signal()
     }
 
     /// Asks it to end and returns its exit code.

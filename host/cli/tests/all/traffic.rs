@@ -8,7 +8,7 @@ use std::process::Stdio;
 use nix::sys::signal::Signal;
 
 use crate::hosted::{Hosted, eventually};
-use crate::support::guest;
+use crate::support::{guest, words};
 
 /// How often each version answers.
 fn drawn(host: &Hosted, requests: usize, fields: &str) -> BTreeMap<String, usize> {
@@ -143,9 +143,35 @@ fn a_release_that_fails_too_often_is_rolled_back_by_itself() {
 
     // One that does well stays.
     host.service("a", "three");
-    let report = host.json(&["deploy", "a", "--watch", "100ms"]);
+    let mut deploy = host.command(&["deploy", "a", "--watch", "2s", "--json"]);
+    let mut deploy = deploy.stdout(Stdio::piped()).spawn().unwrap();
+    while deploy.try_wait().unwrap().is_none() {
+        host.version();
+    }
+    let (report, ..) = words(&deploy.wait_with_output().unwrap());
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["rolled_back"], host.version().as_str()), (&serde_json::json!(false), "three"));
-    assert!(report["watched"].as_str().unwrap().contains("0 of 0"), "{report}");
+    let watched = report["watched"].as_str().unwrap();
+    assert!(watched.starts_with("0 of ") && !watched.starts_with("0 of 0"), "{report}");
+}
+
+#[test]
+fn a_split_of_which_one_release_does_not_load_is_made_whole_later() {
+    let mut host = Hosted::start();
+    host.deploy("a", "one");
+    let made = host.deploy("a", "two");
+    host.run(&["split", "a", "1=50", "2=50"]);
+    let pieces = made["deployment"]["artifact"]["blobs"].as_array().unwrap();
+    let manifest =
+        pieces.iter().find(|piece| piece["role"] == "manifest").unwrap()["sha256"].as_str().unwrap();
+    let path = host.data().join("blobs").join(&manifest[..2]).join(manifest);
+    let bytes = std::fs::read(&path).unwrap();
+    host.server.finish(Signal::SIGTERM);
+    std::fs::write(&path, "damaged").unwrap();
+    host.restart(Signal::SIGTERM);
+    assert_eq!(drawn(&host, 20, "")["one"], 20);
+    std::fs::write(&path, bytes).unwrap();
+    eventually("both answer", || drawn(&host, 20, "").len() == 2);
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) async fn missing(
     Extension(caller): Extension<Caller>,
     Sent(names): Sent<Names>,
 ) -> Answer<Missing> {
-    may_upload(&caller)?;
+    may_upload(&api, &caller).await?;
     if names.sha256.len() > MOST {
         let title = format!("at most {MOST} blobs can be asked for at once");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-blobs", title));
@@ -70,7 +70,7 @@ pub(super) async fn upload(
     Path(sha256): Path<String>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    may_upload(&caller)?;
+    may_upload(&api, &caller).await?;
     let declared = http_body::Body::size_hint(request.body()).lower();
     if declared > LARGEST as u64 {
         let title = format!("the blob has {declared} bytes: at most 32 MiB are taken");
@@ -78,11 +78,14 @@ pub(super) async fn upload(
     }
     let _place = api.uploads.acquire().await.map_err(|_closed| crate::ControlError::Stopping)?;
     let bytes = read(request.into_body(), LARGEST).await?;
-    let artifacts = api.control.artifacts().clone();
-    blocking(move || artifacts.put(&sha256, &bytes)).await?.map_err(crate::ControlError::from)?;
+    api.control.put(sha256, bytes).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn may_upload(caller: &Caller) -> Result<(), Problem> {
-    if caller.may_upload() { Ok(()) } else { Err(Problem::forbidden("upload")) }
+async fn may_upload(api: &Api, caller: &Caller) -> Result<(), Problem> {
+    if caller.may_upload() {
+        return Ok(());
+    }
+    api.control.note_refusal(&caller.name, "upload", "blobs", "forbidden").await;
+    Err(Problem::forbidden("upload"))
 }

@@ -76,9 +76,9 @@ fn status(error: &ControlError) -> StatusCode {
     match error.code() {
         "no-such-service" | "no-such-deployment" => StatusCode::NOT_FOUND,
         "conflict" | "removed" | "nothing-before" | "route-conflict" => StatusCode::CONFLICT,
-        "disk-full" => StatusCode::INSUFFICIENT_STORAGE,
+        "disk-full" | "too-much-uploaded" => StatusCode::INSUFFICIENT_STORAGE,
         "store-failed" | "damaged-blob" => StatusCode::INTERNAL_SERVER_ERROR,
-        "stopping" => StatusCode::SERVICE_UNAVAILABLE,
+        "stopping" | "slow" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

@@ -28,6 +28,9 @@ pub struct ServiceStatus {
     pub deployment: Deployment,
     /// Whether it answers on this host. What should and does not failed to load; the log says why.
     pub answers: bool,
+    /// Whether it answers with code that was made quickly, until the best is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interim: bool,
     /// Who gets the requests.
     pub shares: Vec<ShareStatus>,
 }
@@ -137,6 +140,8 @@ pub(super) async fn diff(
     let history = history_of(&api, &service).await?;
     let pieces = |number| pieces_of(&service, &history, number);
     let (before, after) = (pieces(pair.from)?, pieces(pair.to)?);
+    // As much memory as two uploads.
+    let _places = api.uploads.acquire_many(2).await.map_err(|_closed| ControlError::Stopping)?;
     let artifacts = api.control.artifacts().clone();
     let read = blocking(move || {
         let read = |pieces: &[Piece]| unpack(&service, pieces, &*artifacts);
@@ -171,8 +176,14 @@ fn status_of(api: &Api, head: Deployment, history: &[Deployment]) -> ServiceStat
         let percent = f64::from(share.weight) * 100.0 / f64::from(total.max(1));
         ShareStatus { deployment: share.deployment, percent, release, size }
     });
-    let answers = api.control.answers(&head.service);
-    ServiceStatus { service: head.service.clone(), answers, shares: shares.collect(), deployment: head }
+    let release = api.control.release(&head.service);
+    ServiceStatus {
+        service: head.service.clone(),
+        answers: release.is_some(),
+        interim: release.is_some_and(|release| release.is_interim()),
+        shares: shares.collect(),
+        deployment: head,
+    }
 }
 
 /// What can be compared of an artifact: by kind and name.

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use crate::kill_point::kill_point;
 use crate::record::is_full;
 
 /// How long a blob stays that no deployment refers to.
@@ -41,11 +42,23 @@ pub trait Artifacts: Send + Sync + 'static {
     /// A blob that is not there or is damaged.
     fn get(&self, sha256: &str) -> Result<Bytes, BlobError>;
 
-    /// Takes away what is not `referenced` and has not been asked for in the last hour; returns how many went.
+    /// What is not `referenced`.
     ///
     /// # Errors
     /// A store that cannot be read.
-    fn collect(&self, referenced: &HashSet<String>) -> Result<usize, BlobError>;
+    fn unused(&self, referenced: &HashSet<String>) -> Result<Unused, BlobError>;
+
+    /// Takes away those of these blobs that have not been asked for in the last hour; returns how many went.
+    fn take_away(&self, names: &[String]) -> usize;
+}
+
+/// Blobs that no deployment refers to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unused {
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// Those that nobody has asked for in the last hour.
+    pub old: Vec<String>,
 }
 
 /// Why a blob was not kept, or not found again.
@@ -137,7 +150,9 @@ impl Folder {
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let beside = folder.join(format!(".new-{}-{number}", std::process::id()));
         let written = write_new(&beside, bytes).and_then(|()| {
+            kill_point(|| "blob-written".to_owned());
             fs::rename(&beside, path).map_err(failed("rename", &beside))?;
+            kill_point(|| "blob-named".to_owned());
             sync_folder(folder)
         });
         if written.is_err() {
@@ -219,19 +234,33 @@ impl Artifacts for Folder {
         Ok(bytes.into())
     }
 
-    fn collect(&self, referenced: &HashSet<String>) -> Result<usize, BlobError> {
-        let mut gone = 0;
+    fn unused(&self, referenced: &HashSet<String>) -> Result<Unused, BlobError> {
+        let mut unused = Unused::default();
         for folder in fs::read_dir(&self.root).map_err(failed("read", &self.root))? {
             let folder = folder.map_err(failed("read", &self.root))?.path();
             let Ok(entries) = fs::read_dir(&folder) else { continue };
             for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if !referenced.contains(&name) && self.is_old(&path) && fs::remove_file(&path).is_ok() {
-                    gone += 1;
+                if referenced.contains(&name) {
+                    continue;
+                }
+                unused.bytes += fs::metadata(&path).map_or(0, |facts| facts.len());
+                if self.is_old(&path) {
+                    // Left by a process that ended while it wrote, or set aside: nobody asks for it.
+                    if name.starts_with('.') {
+                        let _next_time = fs::remove_file(&path);
+                    } else {
+                        unused.old.push(name);
+                    }
                 }
             }
         }
-        Ok(gone)
+        Ok(unused)
+    }
+
+    fn take_away(&self, names: &[String]) -> usize {
+        let paths = names.iter().filter_map(|name| self.path(name).ok());
+        paths.filter(|path| self.is_old(path) && fs::remove_file(path).is_ok()).count()
     }
 }
 
@@ -268,14 +297,17 @@ mod tests {
             sha256(bytes)
         });
         let referenced = HashSet::from([names[0].clone()]);
-        assert_eq!(blobs.collect(&referenced).unwrap(), 0, "all are young");
+        assert_eq!(blobs.unused(&referenced).unwrap(), Unused { bytes: 2, old: Vec::new() }, "all are young");
         let aged = |name: &str| {
             let file = File::options().append(true).open(blobs.path(name).unwrap()).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_hours(2)).unwrap();
         };
         names.iter().for_each(|name| aged(name));
         assert!(blobs.has(&names[1]).unwrap(), "asked for: it is young again");
-        assert_eq!(blobs.collect(&referenced).unwrap(), 1);
+        let old = blobs.unused(&referenced).unwrap().old;
+        assert_eq!(old, [names[2].clone()]);
+        assert_eq!(blobs.take_away(&names), 2, "whoever asks says what is referenced");
+        blobs.put(&names[0], b"a").unwrap();
         assert_eq!(names.map(|name| blobs.has(&name).unwrap()), [true, true, false]);
     }
 }

@@ -1,12 +1,11 @@
 //! One change of one service, from what was asked to what serves: the order of things that `rollout` argues for.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use wharf_host::{Tally, Traffic};
+use wharf_host::{Effort, Tally, Traffic};
 
-use crate::artifact;
 use crate::error::ControlError;
+use crate::kill_point::kill_point;
 use crate::plan::{self, Note, Refusal};
 use crate::record::{Answer, Deployment, Kind, Pieces, Step, now};
 
@@ -44,13 +43,13 @@ impl<'a> Rollout<'a> {
             parse_sticky(sticky)?;
         }
         if let Some(pieces) = &mut deployment.artifact {
-            artifact::check(&pieces.blobs)?;
             self.load(&mut lane, pieces).await?;
         }
         let (traffic, tally) = self.traffic(&mut lane, &history, &deployment).await?;
         self.publish(&history, &deployment, traffic).await?;
         lane.published(&history, deployment.clone());
         lane.tally.clone_from(&tally);
+        self.control.improve_later(self.service, &mut lane);
         self.progress.stage(Stage::Done, Some(&deployment));
         if let (Some(watch), Some(tally)) = (self.order.watch, tally) {
             self.control.watch(watch, tally, deployment.clone(), self.progress);
@@ -84,9 +83,10 @@ impl<'a> Rollout<'a> {
         let release = match lane.warm(&pieces.blobs) {
             Some(release) => release,
             None => {
-                let begun = Instant::now();
-                let release = self.control.load(self.service, &pieces.blobs).await?;
-                self.progress.loaded(&release, begun.elapsed());
+                let begins = |step| self.progress.begins(step);
+                let loading = self.control.load(self.service, &pieces.blobs, Effort::QuickFirst, begins);
+                let release = loading.await?;
+                self.progress.loaded(&release);
                 let service = || self.service.to_owned();
                 let probed = self.control.0.host.probe(&release).await;
                 let probed = probed
@@ -129,11 +129,16 @@ impl<'a> Rollout<'a> {
         let Inner { host, ledger, publishing, .. } = &*self.control.0;
         let failed = |source| ControlError::Publish { service: self.service.to_owned(), source };
         let _alone = publishing.lock().await;
+        if let Some(pieces) = &deployment.artifact {
+            // Compiling may have taken longer than unreferenced blobs are kept; nobody collects while this is held.
+            self.control.keep(&pieces.blobs).await?;
+        }
         let answers = !traffic.shares.is_empty() || !traffic.previews.is_empty();
         if answers {
             host.check(traffic.clone()).map_err(failed)?;
         }
         let step = self.step(history, deployment);
+        kill_point(|| "commit".to_owned());
         let written = match ledger.commit(step).await {
             // Perhaps it is on the disk all the same: then it holds.
             Err(error) => match ledger.history(self.service).await {

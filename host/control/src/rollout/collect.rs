@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::artifact::Unused;
 use crate::error::ControlError;
 use crate::record::now;
 
@@ -19,12 +20,26 @@ impl Control {
     /// A store that cannot be read.
     pub async fn collect(&self) -> Result<usize, ControlError> {
         self.0.ledger.tidy(now()).await?;
+        if self.unused().await?.old.is_empty() {
+            return Ok(0);
+        }
+        // Again, and now nobody records a deployment meanwhile.
+        let _alone = self.0.publishing.lock().await;
+        let old = self.unused().await?.old;
+        let artifacts = self.0.artifacts.clone();
+        blocking(move || artifacts.take_away(&old)).await
+    }
+
+    /// What no deployment refers to now.
+    async fn unused(&self) -> Result<Unused, ControlError> {
         let deployments = self.0.ledger.deployments().await?;
         let pieces = deployments.into_iter().filter_map(|deployment| deployment.artifact);
         let referenced: HashSet<String> =
             pieces.flat_map(|pieces| pieces.blobs).map(|piece| piece.sha256).collect();
         let artifacts = self.0.artifacts.clone();
-        Ok(blocking(move || artifacts.collect(&referenced)).await??)
+        let unused = blocking(move || artifacts.unused(&referenced)).await??;
+        self.0.unused.store(unused.bytes, Ordering::Release);
+        Ok(unused)
     }
 
     /// The same behind whoever waits for an answer, once for all that comes within a second.

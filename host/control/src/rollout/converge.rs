@@ -1,11 +1,12 @@
 //! After a start: everything that is recorded serves. What does not load is said, tried again, and in nobody's way.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use wharf_host::Traffic;
+use wharf_host::{LoadError, Traffic};
 
 use crate::artifact::{self, Blob};
 use crate::error::ControlError;
@@ -15,6 +16,8 @@ use super::{Asked, Control, Order, blocking, brought};
 
 /// Services that are loaded at once.
 const AT_ONCE: usize = 8;
+/// How long a start waits for one service before it goes on without.
+const START: Duration = Duration::from_secs(10);
 /// Between two tries to load what did not.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -40,20 +43,42 @@ impl Control {
         let begun = Instant::now();
         let heads = self.0.ledger.heads().await?;
         let heads: Vec<_> = heads.into_iter().filter(|head| !head.shares.is_empty()).collect();
-        let (mut services, mut failed) = (0, Vec::new());
-        let (guards, others) = self.guards_first(heads).await;
-        for heads in [guards, others] {
-            let (loaded, lost) = self.load_all(heads).await;
-            let count = loaded.len();
-            let lost_now = self.publish_all(loaded).await;
-            services += count - lost_now.len();
-            failed.extend(lost.into_iter().chain(lost_now));
+        let (guards, others) = self.guards_first(heads.clone()).await;
+        let mut services = 0;
+        let mut failed = self.restore_some(guards, &mut services).await;
+        failed.extend(self.restore_some(others, &mut services).await);
+        // A guard need not say that it is one: those who name it come when it is there.
+        loop {
+            let (early, rest): (Vec<_>, Vec<_>) =
+                failed.into_iter().partition(|(_, error)| lacks_guard(error));
+            failed = rest;
+            let names: HashSet<&str> = early.iter().map(|(service, _)| service.as_str()).collect();
+            let again = heads.iter().filter(|head| names.contains(head.service.as_str())).cloned().collect();
+            let before = services;
+            let still = self.restore_some(again, &mut services).await;
+            failed.extend(still);
+            if services == before {
+                break;
+            }
         }
-        for (service, _) in &failed {
-            self.try_again(service.clone());
+        for head in &heads {
+            let partial = self.0.lanes.of(&head.service).lock().await.partial;
+            if partial || failed.iter().any(|(service, _)| *service == head.service) {
+                self.try_again(head.service.clone());
+            }
         }
         self.collect_later();
         Ok(Restored { services, failed, took: begun.elapsed() })
+    }
+
+    /// Loads and publishes these; counts those that answer, and returns the others.
+    async fn restore_some(&self, heads: Vec<Deployment>, answer: &mut usize) -> Vec<(String, ControlError)> {
+        let (loaded, mut failed) = self.load_all(heads).await;
+        let count = loaded.len();
+        let lost = self.publish_all(loaded).await;
+        *answer += count - lost.len();
+        failed.extend(lost);
+        failed
     }
 
     /// Deploys an artifact that is on this machine, unless it is what serves already.
@@ -105,7 +130,13 @@ impl Control {
     async fn load_all(&self, heads: Vec<Deployment>) -> (Vec<Traffic>, Vec<(String, ControlError)>) {
         let loads = stream::iter(heads).map(|head| {
             let control = self.clone();
-            async move { (head.service.clone(), control.load_head(head).await) }
+            async move {
+                let service = head.service.clone();
+                let slow = || ControlError::Slow { service: service.clone(), limit: START };
+                let loaded = tokio::time::timeout(START, control.load_head(head)).await;
+                let loaded = loaded.unwrap_or_else(|_late| Err(slow()));
+                (service, loaded)
+            }
         });
         let done: Vec<_> = loads.buffer_unordered(AT_ONCE).collect().await;
         let (mut loaded, mut failed) = (Vec::new(), Vec::new());
@@ -120,6 +151,7 @@ impl Control {
 
     /// Loads what a head says. Of several releases those that load share the requests.
     async fn load_head(&self, head: Deployment) -> Result<Traffic, ControlError> {
+        let lane_service = head.service.clone();
         let lane = self.0.lanes.of(&head.service);
         let mut lane = lane.lock().await;
         let history = self.0.ledger.history(&head.service).await?;
@@ -128,7 +160,10 @@ impl Control {
             Err(error) if head.shares.len() > 1 => self.rest(&mut lane, &history, &head).await.ok_or(error),
             whole => whole,
         }?;
+        let partial = traffic.shares.len() < head.shares.len();
         lane.published(&history, head);
+        lane.partial = partial;
+        self.improve_later(&lane_service, &mut lane);
         Ok(traffic)
     }
 
@@ -167,7 +202,7 @@ impl Control {
         .collect()
     }
 
-    /// Tries until it works or somebody deploys something else.
+    /// Tries until all of it works or somebody deploys something else.
     fn try_again(&self, service: String) {
         let inner = Arc::downgrade(&self.0);
         tokio::spawn(async move {
@@ -190,12 +225,20 @@ impl Control {
     async fn recover(&self, service: &str) -> Result<(), ControlError> {
         let lane = self.0.lanes.of(service);
         let mut lane = lane.lock().await;
-        let published = self.answers(service);
+        let published = self.answers(service) && !lane.partial;
         let history = self.0.ledger.history(service).await?;
         let Some(head) = history.last().filter(|head| !published && !head.shares.is_empty()) else {
             return Ok(());
         };
         lane.head = Some(head.clone());
-        self.publish_again(&mut lane).await
+        self.publish_again(&mut lane).await?;
+        lane.partial = false;
+        self.improve_later(service, &mut lane);
+        Ok(())
     }
+}
+
+/// Whether it did not load only for want of a service that it names as a guard.
+fn lacks_guard(error: &ControlError) -> bool {
+    matches!(error, ControlError::Load { source, .. } if matches!(**source, LoadError::GuardService { .. }))
 }

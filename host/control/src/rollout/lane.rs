@@ -32,6 +32,10 @@ pub(super) struct Lane {
     previews: Vec<Open>,
     /// What holds now.
     pub(super) head: Option<Deployment>,
+    /// Of a split some releases did not load.
+    pub(super) partial: bool,
+    /// Those for which better code is being made.
+    pub(super) improving: Vec<Vec<Piece>>,
     /// Where answers are counted while the head is watched.
     pub(super) tally: Option<Arc<Tally>>,
 }
@@ -57,6 +61,23 @@ impl Lane {
         Some(release)
     }
 
+    /// Puts a release with better code in the place of one that is still at hand; false where none is.
+    pub(super) fn improve(&mut self, blobs: &[Piece], better: &Arc<Release>) -> bool {
+        let old = self.loaded.iter_mut().find(|loaded| loaded.blobs == blobs && loaded.release.is_interim());
+        let Some(old) = old else { return false };
+        let was = std::mem::replace(&mut old.release, better.clone());
+        for open in self.previews.iter_mut().filter(|open| Arc::ptr_eq(&open.preview.release, &was)) {
+            open.preview.release = better.clone();
+        }
+        true
+    }
+
+    /// What has code of the baseline compiler.
+    pub(super) fn interim(&self) -> Vec<Vec<Piece>> {
+        let interim = self.loaded.iter().filter(|loaded| loaded.release.is_interim());
+        interim.map(|loaded| loaded.blobs.clone()).collect()
+    }
+
     pub(super) fn keep(&mut self, blobs: &[Piece], release: Arc<Release>) {
         self.loaded.insert(0, Loaded { blobs: blobs.to_vec(), release });
     }
@@ -75,6 +96,7 @@ impl Lane {
             kept
         });
         self.head = Some(deployment);
+        self.partial = false;
     }
 
     pub(super) fn previews(&self) -> Vec<Preview> {

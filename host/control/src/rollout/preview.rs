@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use wharf_host::Preview;
+use wharf_host::{Effort, Preview};
 
 use crate::error::ControlError;
 use crate::plan::Refusal;
@@ -48,7 +48,7 @@ impl Control {
         let blobs = brought(&history, head, number).ok_or_else(missing)?;
         let release = match lane.warm(blobs) {
             Some(release) => release,
-            None => self.load(service, blobs).await?,
+            None => self.load(service, blobs, Effort::QuickFirst, |_step| {}).await?,
         };
         let key = crate::token::random();
         if lane.head.as_ref() != Some(head) {

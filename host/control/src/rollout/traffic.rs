@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wharf_host::{Release, Share, Sticky, Traffic};
+use wharf_host::{Effort, LoadStep, Release, Share, Sticky, Traffic};
 
 use crate::artifact::{self, BlobError};
 use crate::error::ControlError;
@@ -14,11 +14,17 @@ use super::{Control, blocking};
 
 impl Control {
     /// Loads what a list of blobs is.
-    pub(super) async fn load(&self, service: &str, blobs: &[Piece]) -> Result<Arc<Release>, ControlError> {
+    pub(super) async fn load(
+        &self,
+        service: &str,
+        blobs: &[Piece],
+        effort: Effort,
+        begins: impl Fn(LoadStep) + Send + Sync,
+    ) -> Result<Arc<Release>, ControlError> {
         let (name, pieces, artifacts) = (service.to_owned(), blobs.to_vec(), self.0.artifacts.clone());
         let unpacked = blocking(move || artifact::unpack(&name, &pieces, &*artifacts)).await??;
         let failed = |source| ControlError::Load { service: service.to_owned(), source: Box::new(source) };
-        self.0.host.load(unpacked).await.map_err(failed)
+        self.0.host.load_watched(unpacked, effort, begins).await.map_err(failed)
     }
 
     /// Where requests go by a deployment, each release at hand or loaded now.
@@ -38,7 +44,7 @@ impl Control {
             let release = match lane.warm(blobs) {
                 Some(release) => release,
                 None => {
-                    let release = self.load(service, blobs).await?;
+                    let release = self.load(service, blobs, Effort::QuickFirst, |_step| {}).await?;
                     lane.keep(blobs, release.clone());
                     release
                 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use crate::engine::Concurrency;
+use crate::engine::Kind;
 
 use super::{CompileError, CompilerProgram, MEMORY, Order, workshop};
 
@@ -19,6 +19,8 @@ use super::{CompileError, CompilerProgram, MEMORY, Order, workshop};
 const LARGEST: u64 = 512 << 20;
 /// Threads of the compiler.
 const THREADS: &str = "4";
+/// `nice` of what nobody waits for.
+const LEAST: i32 = 19;
 /// Exit codes of the child beside 0.
 const REFUSED: u8 = 10;
 const INIT: u8 = 11;
@@ -27,7 +29,8 @@ const UNUSABLE: u8 = 12;
 /// An order as it travels; the component follows on standard input.
 #[derive(Serialize, Deserialize)]
 struct Ordered {
-    concurrent: bool,
+    kind: Kind,
+    background: bool,
     prepare: bool,
     memory: usize,
     patience: Duration,
@@ -36,7 +39,8 @@ struct Ordered {
 /// Lets the program do it. Dropping the future ends the process.
 pub(super) async fn make(program: &CompilerProgram, order: &Order) -> Result<Bytes, CompileError> {
     let ordered = Ordered {
-        concurrent: order.concurrency == Concurrency::On,
+        kind: order.kind,
+        background: order.background,
         prepare: order.prepare,
         memory: order.memory,
         patience: order.patience,
@@ -117,12 +121,15 @@ fn compiled(order: &str) -> Result<Bytes, CompileError> {
     let unusable = |error: &dyn std::error::Error| CompileError::Compiler(error.to_string());
     let ordered: Ordered = serde_json::from_str(order).map_err(|error| unusable(&error))?;
     limit(ordered.patience).map_err(|error| unusable(&error))?;
+    if ordered.background {
+        rustix::process::nice(LEAST).map_err(|error| unusable(&error))?;
+    }
     let mut component = Vec::new();
     io::stdin().lock().read_to_end(&mut component).map_err(|error| unusable(&error))?;
-    let concurrency = if ordered.concurrent { Concurrency::On } else { Concurrency::Off };
     workshop::machine_code(&Order {
         component: component.into(),
-        concurrency,
+        kind: ordered.kind,
+        background: ordered.background,
         prepare: ordered.prepare,
         memory: ordered.memory,
         patience: ordered.patience,

@@ -9,7 +9,7 @@ use super::{CompileError, Order, prepare};
 /// Compiles on this thread and its helpers; takes as long as it takes.
 pub(super) fn machine_code(order: &Order) -> Result<Bytes, CompileError> {
     let unusable = |error: engine::EngineError| CompileError::Compiler(crate::error::chain(&error));
-    let engine = engine::workshop(order.concurrency).map_err(unusable)?;
+    let engine = engine::workshop(order.kind).map_err(unusable)?;
     let prepared;
     let component = if order.prepare {
         prepared = prepare::prepared(&engine, order)?;
