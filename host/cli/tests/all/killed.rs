@@ -71,7 +71,7 @@ async fn a_deploy_that_is_killed_at_any_step_is_whole_or_not_there() {
 /// A version whose blobs are all new, with a migration and a health path.
 fn versioned(host: &Hosted, version: &str) {
     let manifest = format!(
-        "name = \"a\"\nhealth = \"/config?key=v\"\nmigrations = \"migrations\"\n[[routes]]\npath = \"/{{*rest}}\"\n\
+        "name = \"a\"\nhealth = \"/config?key=v\"\n[[routes]]\npath = \"/{{*rest}}\"\n\
          [grants]\npg = [\"main\"]\n[config]\nv = \"{version}\"\n"
     );
     let mut component = std::fs::read(guest("contract/config-log/rust", "contract-config-log")).unwrap();
