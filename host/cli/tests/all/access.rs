@@ -57,6 +57,7 @@ fn a_token_may_do_what_its_roles_say_until_it_is_revoked() {
         "first token-create reader done",
         "first token-create ci done",
         "ci rollback a nothing-before",
+        "reader upload blobs forbidden",
         "reader remove a forbidden",
         "ci deploy a done: deployment 2",
         "ci remove b forbidden",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use wharf_host::{Artifact, CompilerProgram, Config, Host, Manifest, chain};
+use wharf_host::{Artifact, CompilerProgram, Config, Effort, Host, Manifest, chain};
 
 use crate::support::{folder, guest};
 
@@ -94,5 +94,33 @@ async fn it_is_ended_when_it_takes_too_long() {
     while kill(id, None) != Err(Errno::ESRCH) {
         assert!(begun.elapsed() < Duration::from_secs(20), "it still runs");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn quick_code_answers_until_the_best_is_there_and_a_warm_start_needs_none() {
+    let cache = folder();
+    for (guest_folder, name, path) in [
+        ("examples/hello", "hello", "/"),
+        ("contract/lifecycle/rust", "contract-lifecycle", "/drawn"),
+        ("contract/wasi-http/rust-03", "contract-wasi-http", "/text"),
+    ] {
+        let mut config = Config::default();
+        config.instances = 50;
+        config.compiler = Some(program(env!("CARGO_BIN_EXE_wharf"), &["compile-component"]));
+        config.compile_cache = Some(cache.path().to_owned());
+        config.quick_from = 0;
+        let host = Host::builder().config(config).build().unwrap();
+        let mut artifact = artifact(&guest(guest_folder, name));
+        artifact.manifest.grants = Default::default();
+        for (effort, interim) in
+            [(Effort::QuickFirst, true), (Effort::Background, false), (Effort::QuickFirst, false)]
+        {
+            let release = host.load_watched(artifact.clone(), effort, |_step| {}).await.unwrap();
+            assert_eq!(release.is_interim(), interim, "{name} {effort:?}");
+            host.publish(release).unwrap();
+            let request = http::Request::get(path).body(String::new()).unwrap();
+            assert_eq!(host.handle(request).await.status(), http::StatusCode::OK, "{name} {effort:?}");
+        }
     }
 }

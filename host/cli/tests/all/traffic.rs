@@ -191,22 +191,61 @@ fn what_was_removed_is_not_brought_back_when_what_comes_next_fails() {
     assert_eq!(host.json(&["history", "a"])[0]["kind"], "remove");
 }
 
-#[test]
-fn everybody_who_listens_hears_of_a_rollout() {
-    let host = Hosted::start();
+/// Events of the host from now on.
+fn events(host: &Hosted) -> impl Iterator<Item = serde_json::Value> {
     let mut stream = TcpStream::connect(&host.control).unwrap();
+    stream.set_read_timeout(Some(crate::hosted::PATIENCE)).unwrap();
     write!(stream, "GET /v1/events HTTP/1.1\r\n{}\r\n", host.credentials()).unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     // The answer has begun: from here on nothing is missed.
     assert!(lines.by_ref().any(|line| line.is_empty()));
+    lines.filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+}
+
+#[test]
+fn everybody_who_listens_hears_of_a_rollout() {
+    let host = Hosted::start();
+    let events = events(&host);
     host.deploy("a", "one");
-    let stages: Vec<String> = lines
-        .filter_map(|line| Some(line.strip_prefix("data: ")?.to_owned()))
-        .map(|data| serde_json::from_str::<serde_json::Value>(&data).unwrap())
-        .map(|event| event["stage"].as_str().unwrap().to_owned())
+    let stages: Vec<String> = events
+        .map(|event| {
+            let begins = if event["begins"] == true { "begins " } else { "" };
+            format!("{begins}{}", event["stage"].as_str().unwrap())
+        })
         .take_while(|stage| stage != "done")
         .collect();
-    assert_eq!(stages, ["check", "verify", "compile", "record", "publish"]);
+    let expected = [
+        "check",
+        "begins verify",
+        "verify",
+        "begins compile",
+        "compile",
+        "begins start",
+        "start",
+        "record",
+        "publish",
+    ];
+    assert_eq!(stages, expected);
+}
+
+#[test]
+fn a_large_component_gets_its_best_code_while_it_answers() {
+    let host = Hosted::start();
+    let folder = host.service("a", "one");
+    let file = host.root.path().join("a/.wharf/build/a.wasm");
+    let mut component = std::fs::read(&file).unwrap();
+    // A custom section of a mebibyte: large enough for the baseline compiler to come first.
+    component.extend([0, 0x82, 0x80, 0x40, 1, b'x']);
+    component.resize(component.len() + (1 << 20), 0);
+    std::fs::write(&file, component).unwrap();
+    let mut events = events(&host);
+    host.run(&["deploy", &folder]);
+    assert_eq!(host.version(), "one");
+    assert!(events.any(|event| event["stage"] == "optimize"));
+    assert_eq!(host.version(), "one");
+    assert!(host.json(&["status"])[0]["interim"].is_null());
+    let deployments = host.json(&["history", "a"]);
+    assert_eq!(deployments.as_array().unwrap().len(), 1, "better code is no deployment");
 }
 
 #[test]
