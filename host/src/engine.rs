@@ -28,8 +28,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// Bytes of a memory, and of a table, that stay mapped between two instances.
 const MEMORY_RESIDENT: usize = 4 << 20;
 const TABLE_RESIDENT: usize = 64 << 10;
-/// Core instances, memories and tables of one component: composed ones and language runtimes have several.
-const CORE_INSTANCES: u32 = 20;
+/// Core instances, memories and tables of one component: composed ones and language runtimes have several. The
+/// smallest component of componentize-py 0.25 has 38 core instances.
+const CORE_INSTANCES: u32 = 64;
 const MEMORIES: u32 = 4;
 const TABLES: u32 = 10;
 const TABLE_ELEMENTS: usize = 50_000;

@@ -17,6 +17,7 @@ mod deploy;
 mod dev;
 #[cfg(test)]
 mod hosted;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod kv;
@@ -26,6 +27,7 @@ mod serve;
 mod stopping;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
 mod swaps;
 #[cfg(test)]
 mod traffic;
