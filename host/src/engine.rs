@@ -130,7 +130,7 @@ fn pool(instances: u32, memory: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let several = instances.saturating_mul(2);
     pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(4))
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
         .total_memories(several)
         .total_tables(several.saturating_mul(2))
         .total_stacks(instances)

@@ -72,7 +72,7 @@ impl Bench<'_> {
             rollback_command.push(millis(begun));
         }
         let composed = components.join("examples/composed/handler/.wharf/build/handler.wasm");
-        let quickjs = self.large(&host, "quickjs", &composed, "/")?;
+        let quickjs = self.large(&host, "quickjs", &composed, "/composed")?;
         let python = components.join("contract/http/python/.wharf/build/contract-http.wasm");
         let python = self.large(&host, "python", &python, "/text")?;
         for index in 0..SERVICES {

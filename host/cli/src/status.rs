@@ -34,7 +34,7 @@ fn rows(status: &ServiceStatus) -> Vec<[String; 8]> {
     let head = &status.deployment;
     let state = match (status.shares.is_empty(), status.answers) {
         (true, _) => "removed",
-        (false, true) if status.interim => "answers, better code is being made",
+        (false, true) if status.interim => "answers with quick code",
         (false, true) => "answers",
         (false, false) => "failed to load: see the host's log",
     };

@@ -71,6 +71,8 @@ struct Inner {
     changes: Arc<Semaphore>,
     /// Bytes of blobs that nobody refers to, as of the last collection, and what was uploaded since.
     unused: AtomicU64,
+    /// Better code is made for one release at a time.
+    improving: tokio::sync::Mutex<()>,
     /// Held from asking the host whether something can be published until it is.
     publishing: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
@@ -134,6 +136,7 @@ impl Control {
             lanes: Lanes::default(),
             changes: Arc::new(Semaphore::new(CHANGES)),
             unused: AtomicU64::new(0),
+            improving: tokio::sync::Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
             events,
             tasks: TaskTracker::new(),
@@ -144,15 +147,16 @@ impl Control {
 
     /// Keeps a blob that was uploaded.
     pub(crate) async fn put(&self, sha256: String, bytes: bytes::Bytes) -> Result<(), ControlError> {
-        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let unused = self.0.unused.fetch_add(size, Ordering::AcqRel).saturating_add(size);
-        if unused > UNUSED {
-            self.0.unused.fetch_sub(size, Ordering::AcqRel);
+        let unused = self.0.unused.load(Ordering::Acquire);
+        if unused >= UNUSED {
             self.collect_later();
-            return Err(ControlError::Unused(unused - size));
+            return Err(ControlError::Unused(unused));
         }
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let artifacts = self.0.artifacts.clone();
-        Ok(blocking(move || artifacts.put(&sha256, &bytes)).await??)
+        blocking(move || artifacts.put(&sha256, &bytes)).await??;
+        self.0.unused.fetch_add(size, Ordering::AcqRel);
+        Ok(())
     }
 
     /// The host that it publishes on.
@@ -215,8 +219,22 @@ impl Control {
         order: Order,
     ) -> Result<Deployment, ControlError> {
         check_name(service)?;
+        // Of one service, so that it holds up only itself, and of all.
+        let turns = self.0.lanes.turns(service);
+        let turn = turns.try_acquire_owned().map_err(|_full| ControlError::Busy(lane::TURNS))?;
         let place =
             self.0.changes.clone().try_acquire_owned().map_err(|_full| ControlError::Busy(CHANGES))?;
+        self.change_in((turn, place), service, asked, order).await
+    }
+
+    /// The same, with what bounds how much is under way.
+    async fn change_in(
+        &self,
+        place: impl Send + 'static,
+        service: &str,
+        asked: Asked,
+        order: Order,
+    ) -> Result<Deployment, ControlError> {
         if let Asked::Deploy(pieces) | Asked::Stage(pieces) = &asked {
             artifact::check(pieces)?;
         }

@@ -99,13 +99,20 @@ impl Compilers {
         engine: &Engine,
         order: Order,
     ) -> Result<(Component, bool), CompileError> {
-        if let Some(component) = self.made(engine, &order).await {
+        // What nobody waits for waits for its like only: held up by it, others would go at its pace.
+        let turns = if order.background { &self.background } else { &self.gate };
+        if !order.background
+            && let Some(component) = self.made(engine, &order).await
+        {
+            return Ok((component, true));
+        }
+        let _turn = turns.acquire().await;
+        if order.background
+            && let Some(component) = self.made(engine, &order).await
+        {
             return Ok((component, true));
         }
         let key = Key::of(engine, &order);
-        // Behind all that somebody waits for.
-        let _last = if order.background { self.background.acquire().await.ok() } else { None };
-        let _turn = self.gate.acquire().await;
         // Code that will not be asked for again once there is better is not kept.
         let keep = order.kind.compiler == Compiler::Optimizing;
         let code = self.code(order).await?;

@@ -191,18 +191,29 @@ async fn machine_code(host: &Loader<'_>, order: Order, effort: Effort) -> Result
             return Ok(Made { platform: best, component, cached: true, interim: false });
         }
         let quick = Order { kind: Kind { compiler: Compiler::Baseline, ..order.kind }, ..order.clone() };
-        let platform = platform(quick.kind)?;
-        match host.compilers.make(&platform.engine, quick).await {
-            Ok((component, cached)) => return Ok(Made { platform, component, cached, interim: true }),
-            // It knows less of WebAssembly than the other one.
-            Err(CompileError::Refused(why)) => {
-                tracing::debug!(why, "no baseline code: compiling it well at once")
+        match baseline(host, &platform, quick).await {
+            Ok(made) => return Ok(made),
+            Err(error @ LoadError::Compile(CompileError::Init(_))) => return Err(error),
+            // It knows less of WebAssembly than the other one, and need not run everywhere.
+            Err(error) => {
+                let error = crate::error::chain(&error);
+                tracing::debug!(error, "no baseline code: compiling it well at once");
             }
-            Err(error) => return Err(error.into()),
         }
     }
     let (component, cached) = host.compilers.make(&best.engine, order).await?;
     Ok(Made { platform: best, component, cached, interim: false })
+}
+
+/// Code of the baseline compiler.
+async fn baseline(
+    host: &Loader<'_>,
+    platform: impl Fn(Kind) -> Result<Arc<Platform>, LoadError>,
+    order: Order,
+) -> Result<Made, LoadError> {
+    let platform = platform(order.kind)?;
+    let (component, cached) = host.compilers.make(&platform.engine, order).await?;
+    Ok(Made { platform, component, cached, interim: true })
 }
 
 /// Puts the manifest's middleware around the component.

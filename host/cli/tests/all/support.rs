@@ -167,9 +167,16 @@ impl Server {
         }
     }
 
-    /// Waits until it is gone, and says by which signal.
+    /// Waits until it is gone, and says by which signal; none when it stays.
     pub(crate) fn died_of(&mut self) -> Option<i32> {
-        self.process.wait().unwrap().signal()
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.process.try_wait().unwrap() {
+                Some(status) => return status.signal(),
+                None if Instant::now() > deadline => return None,
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
     }
 
     /// Asks it to end and returns its exit code.

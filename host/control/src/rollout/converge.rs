@@ -74,9 +74,16 @@ impl Control {
     /// Loads and publishes these; counts those that answer, and returns the others.
     async fn restore_some(&self, heads: Vec<Deployment>, answer: &mut usize) -> Vec<(String, ControlError)> {
         let (loaded, mut failed) = self.load_all(heads).await;
-        let count = loaded.len();
+        let services: Vec<String> = loaded.iter().map(|traffic| traffic.service.clone()).collect();
         let lost = self.publish_all(loaded).await;
-        *answer += count - lost.len();
+        *answer += services.len() - lost.len();
+        for service in services {
+            let lane = self.0.lanes.of(&service);
+            let mut lane = lane.lock().await;
+            if !lane.partial {
+                self.improve_later(&service, &mut lane);
+            }
+        }
         failed.extend(lost);
         failed
     }
@@ -132,10 +139,7 @@ impl Control {
             let control = self.clone();
             async move {
                 let service = head.service.clone();
-                let slow = || ControlError::Slow { service: service.clone(), limit: START };
-                let loaded = tokio::time::timeout(START, control.load_head(head)).await;
-                let loaded = loaded.unwrap_or_else(|_late| Err(slow()));
-                (service, loaded)
+                (service, control.load_head(head).await)
             }
         });
         let done: Vec<_> = loads.buffer_unordered(AT_ONCE).collect().await;
@@ -151,11 +155,10 @@ impl Control {
 
     /// Loads what a head says. Of several releases those that load share the requests.
     async fn load_head(&self, head: Deployment) -> Result<Traffic, ControlError> {
-        let lane_service = head.service.clone();
         let lane = self.0.lanes.of(&head.service);
         let mut lane = lane.lock().await;
         let history = self.0.ledger.history(&head.service).await?;
-        let whole = self.traffic(&mut lane, &history, &head).await;
+        let whole = self.in_time(self.traffic(&mut lane, &history, &head), &head).await;
         let traffic = match whole {
             Err(error) if head.shares.len() > 1 => self.rest(&mut lane, &history, &head).await.ok_or(error),
             whole => whole,
@@ -163,8 +166,17 @@ impl Control {
         let partial = traffic.shares.len() < head.shares.len();
         lane.published(&history, head);
         lane.partial = partial;
-        self.improve_later(&lane_service, &mut lane);
         Ok(traffic)
+    }
+
+    /// A start does not wait for ever.
+    async fn in_time<T>(
+        &self,
+        loading: impl Future<Output = Result<T, ControlError>>,
+        head: &Deployment,
+    ) -> Result<T, ControlError> {
+        let slow = || ControlError::Slow { service: head.service.clone(), limit: START };
+        tokio::time::timeout(START, loading).await.unwrap_or_else(|_late| Err(slow()))
     }
 
     /// The part of a split that loads.
@@ -177,7 +189,7 @@ impl Control {
         let mut shares: Vec<Portion> = Vec::new();
         for share in head.shares.iter().filter(|share| share.weight > 0) {
             let one = Deployment { shares: vec![share.clone()], ..head.clone() };
-            match self.traffic(lane, history, &one).await {
+            match self.in_time(self.traffic(lane, history, &one), head).await {
                 Ok(_) => shares.push(share.clone()),
                 Err(error) => tracing::error!(
                     service = head.service,
@@ -231,7 +243,14 @@ impl Control {
             return Ok(());
         };
         lane.head = Some(head.clone());
-        self.publish_again(&mut lane).await?;
+        if let Err(error) = self.publish_again(&mut lane).await {
+            if !self.answers(service) && head.shares.len() > 1 {
+                let rest = self.rest(&mut lane, &history, head).await.into_iter().collect();
+                let _said_above = self.publish_all(rest).await;
+                lane.partial = true;
+            }
+            return Err(error);
+        }
         lane.partial = false;
         self.improve_later(service, &mut lane);
         Ok(())

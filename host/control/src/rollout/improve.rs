@@ -36,12 +36,20 @@ impl Control {
     }
 
     async fn improve(&self, service: &str, blobs: &[Piece]) -> Result<(), ControlError> {
+        let _turn = self.0.improving.lock().await;
         let begun = Instant::now();
-        let better = self.load(service, blobs, Effort::Background, |_step| {}).await?;
         let lane = self.0.lanes.of(service);
+        if lane.lock().await.interim_of(blobs).is_none() {
+            return Ok(());
+        }
+        let better = self.load(service, blobs, Effort::Background, |_step| {}).await?;
         let mut lane = lane.lock().await;
-        if lane.improve(blobs, &better) {
-            self.publish_again(&mut lane).await?;
+        if let Some(interim) = lane.interim_of(blobs) {
+            lane.exchange(&interim, &better);
+            if let Err(error) = self.publish_again(&mut lane).await {
+                lane.exchange(&better, &interim);
+                return Err(error);
+            }
             let progress = Progress::new(service, self.0.events.clone(), None);
             progress.tell(Stage::Optimize, begun.elapsed(), lane.head.as_ref(), String::new());
         }

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Semaphore;
 use wharf_host::{Preview, Release, Tally};
 
 use crate::record::{Deployment, Piece};
@@ -14,13 +15,25 @@ use super::lock;
 /// connections to its databases, so they are few.
 const SPARE: usize = 1;
 
+/// Changes of one service that are under way or wait.
+pub(super) const TURNS: usize = 16;
+
 /// All lanes, by service.
 #[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Lane>>>>);
+pub(super) struct Lanes {
+    lanes: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Lane>>>>,
+    turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
 
 impl Lanes {
     pub(super) fn of(&self, service: &str) -> Arc<tokio::sync::Mutex<Lane>> {
-        lock(&self.0).entry(service.to_owned()).or_default().clone()
+        lock(&self.lanes).entry(service.to_owned()).or_default().clone()
+    }
+
+    /// Bounds how many changes of a service wait.
+    pub(super) fn turns(&self, service: &str) -> Arc<Semaphore> {
+        let turns = || Arc::new(Semaphore::new(TURNS));
+        lock(&self.turns).entry(service.to_owned()).or_insert_with(turns).clone()
     }
 }
 
@@ -61,15 +74,19 @@ impl Lane {
         Some(release)
     }
 
-    /// Puts a release with better code in the place of one that is still at hand; false where none is.
-    pub(super) fn improve(&mut self, blobs: &[Piece], better: &Arc<Release>) -> bool {
-        let old = self.loaded.iter_mut().find(|loaded| loaded.blobs == blobs && loaded.release.is_interim());
-        let Some(old) = old else { return false };
-        let was = std::mem::replace(&mut old.release, better.clone());
-        for open in self.previews.iter_mut().filter(|open| Arc::ptr_eq(&open.preview.release, &was)) {
-            open.preview.release = better.clone();
-        }
-        true
+    /// Puts a release in the place of another that is still at hand.
+    pub(super) fn exchange(&mut self, old: &Arc<Release>, new: &Arc<Release>) {
+        let loaded = self.loaded.iter_mut().map(|loaded| &mut loaded.release);
+        let previews = self.previews.iter_mut().map(|open| &mut open.preview.release);
+        loaded.chain(previews).filter(|release| Arc::ptr_eq(release, old)).for_each(|release| {
+            *release = new.clone();
+        });
+    }
+
+    /// The release of these blobs, where it has code of the baseline compiler.
+    pub(super) fn interim_of(&self, blobs: &[Piece]) -> Option<Arc<Release>> {
+        let mut interim = self.loaded.iter().filter(|loaded| loaded.release.is_interim());
+        interim.find(|loaded| loaded.blobs == blobs).map(|loaded| loaded.release.clone())
     }
 
     /// What has code of the baseline compiler.

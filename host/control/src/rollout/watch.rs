@@ -88,7 +88,7 @@ impl Control {
         };
         let asked = self.before(failed).await;
         // Boxed: a change may watch, and a watch may change.
-        match Box::pin(self.change(&failed.service, asked, order)).await {
+        match Box::pin(self.change_in((), &failed.service, asked, order)).await {
             Ok(deployment) => progress.tell(Stage::RolledBack, took, Some(&deployment), counts),
             Err(error) => {
                 let error = wharf_host::chain(&error);
