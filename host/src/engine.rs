@@ -6,8 +6,8 @@
 //! * pooling allocation instead of on-demand: 36-71 us become 14-26;
 //! * keeping 4 MiB of each memory resident and resetting only the pages that the kernel reports as
 //!   written (`PAGEMAP_SCAN`, Linux 6.7 and later; older kernels zero the pages by hand): 17 become 10;
-//! * leaving out component-model concurrency, which only WASI 0.3 needs: 5-7 less. So there are two engines; the
-//!   second one is started when the first component comes that needs it (see `platform`).
+//! * leaving out component-model concurrency, which only WASI 0.3 needs: 5-7 less. So there are engines with
+//!   and without; each but the first is started when a component comes that needs it (see `platform`).
 //!
 //! Beside Cranelift, whose code is the fastest, there is Winch, which is five times faster at making code that is 1.7 times
 //! slower to run: a large component serves from Winch's until Cranelift's is there (see `release::compile`).

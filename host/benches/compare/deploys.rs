@@ -167,7 +167,9 @@ impl Bench<'_> {
         bytes.extend(self.count.to_le_bytes());
         let folder = self.root.join(name);
         std::fs::create_dir_all(&folder)?;
-        let manifest = format!("name = \"{name}\"\ncomponent = \"it.wasm\"\n[[routes]]\npath = \"{path}\"\n");
+        let manifest = format!(
+            "name = \"{name}\"\ncomponent = \"it.wasm\"\n[[routes]]\npath = \"{path}\"\n[limits]\nmemory = \"128MiB\"\ncpu = \"2s\"\nwall = \"10s\"\n"
+        );
         std::fs::write(folder.join("wharf.toml"), manifest)?;
         Ok(std::fs::write(folder.join("it.wasm"), bytes)?)
     }

@@ -56,7 +56,7 @@ pub enum ControlError {
     #[error("the idempotency key was used for another request: take a new one for each")]
     KeyReused,
     /// It took too long to load while the host started.
-    #[error("service `{service}` did not load within {limit:?} of the start")]
+    #[error("service `{service}` took more than {limit:?} to load while the host started: it is tried again")]
     Slow {
         /// The service.
         service: String,

@@ -15,7 +15,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::config::Config;
-use crate::engine::{Compiler, Kind};
+use crate::engine::Kind;
 
 use cache::{Cache, Key};
 pub use child::compile_child;
@@ -99,32 +99,34 @@ impl Compilers {
         engine: &Engine,
         order: Order,
     ) -> Result<(Component, bool), CompileError> {
-        // What nobody waits for waits for its like only: held up by it, others would go at its pace.
-        let turns = if order.background { &self.background } else { &self.gate };
-        if !order.background
-            && let Some(component) = self.made(engine, &order).await
-        {
-            return Ok((component, true));
-        }
-        let _turn = turns.acquire().await;
-        if order.background
-            && let Some(component) = self.made(engine, &order).await
-        {
-            return Ok((component, true));
-        }
         let key = Key::of(engine, &order);
-        // Code that will not be asked for again once there is better is not kept.
-        let keep = order.kind.compiler == Compiler::Optimizing;
+        // Waited for first: whoever came before may have made the same. Nobody else waits for this, as all would then
+        // go at its pace.
+        let _last = if order.background { self.background.acquire().await.ok() } else { None };
+        if let Some(component) = self.kept(engine, &key).await {
+            return Ok((component, true));
+        }
+        let _turn = if order.background { None } else { self.gate.acquire().await.ok() };
         let code = self.code(order).await?;
-        if let Some(cache) = self.cache.as_ref().filter(|_| keep) {
+        if let Some(cache) = &self.cache {
             cache.put(&key, code.clone()).await;
         }
         Ok((load(engine, code).await?, false))
     }
 
-    /// What is in the cache.
+    /// Machine code past the cache: that of the baseline compiler is not asked for again once there is better.
+    pub(crate) async fn make_once(&self, engine: &Engine, order: Order) -> Result<Component, CompileError> {
+        let _turn = self.gate.acquire().await;
+        load(engine, self.code(order).await?).await
+    }
+
+    /// What is in the cache already.
     pub(crate) async fn made(&self, engine: &Engine, order: &Order) -> Option<Component> {
-        let code = self.cache.as_ref()?.get(&Key::of(engine, order)).await?;
+        self.kept(engine, &Key::of(engine, order)).await
+    }
+
+    async fn kept(&self, engine: &Engine, key: &Key) -> Option<Component> {
+        let code = self.cache.as_ref()?.get(key).await?;
         let loaded = load(engine, code).await;
         let warned = loaded.inspect_err(|error| {
             tracing::warn!(%error, "a component in the cache cannot be used: compiling it anew");

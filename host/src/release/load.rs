@@ -212,8 +212,8 @@ async fn baseline(
     order: Order,
 ) -> Result<Made, LoadError> {
     let platform = platform(order.kind)?;
-    let (component, cached) = host.compilers.make(&platform.engine, order).await?;
-    Ok(Made { platform, component, cached, interim: true })
+    let component = host.compilers.make_once(&platform.engine, order).await?;
+    Ok(Made { platform, component, cached: false, interim: true })
 }
 
 /// Puts the manifest's middleware around the component.

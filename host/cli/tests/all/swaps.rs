@@ -17,7 +17,7 @@ const PIECE: usize = 64 << 10;
 const PIECES: usize = 160;
 
 #[test]
-fn a_hundred_swaps_drop_and_mix_nothing() {
+fn a_hundred_swaps_drop_nothing() {
     let host = Hosted::start();
     host.deploy("a", "0");
     let (begun, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));

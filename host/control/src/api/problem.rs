@@ -78,7 +78,7 @@ fn status(error: &ControlError) -> StatusCode {
         "conflict" | "removed" | "nothing-before" | "route-conflict" => StatusCode::CONFLICT,
         "disk-full" | "too-much-uploaded" => StatusCode::INSUFFICIENT_STORAGE,
         "store-failed" | "damaged-blob" => StatusCode::INTERNAL_SERVER_ERROR,
-        "stopping" | "slow" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
+        "stopping" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

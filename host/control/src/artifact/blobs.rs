@@ -42,7 +42,7 @@ pub trait Artifacts: Send + Sync + 'static {
     /// A blob that is not there or is damaged.
     fn get(&self, sha256: &str) -> Result<Bytes, BlobError>;
 
-    /// What is not `referenced`.
+    /// What is not `referenced`. What writers left half done long ago may go meanwhile.
     ///
     /// # Errors
     /// A store that cannot be read.

@@ -16,7 +16,7 @@ use super::{Asked, Control, Order, blocking, brought};
 
 /// Services that are loaded at once.
 const AT_ONCE: usize = 8;
-/// How long a start waits for one service before it goes on without.
+/// How long a start waits for what a service needs, and for each release of a split alone, before it goes on without.
 const START: Duration = Duration::from_secs(10);
 /// Between two tries to load what did not.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -158,7 +158,7 @@ impl Control {
         let lane = self.0.lanes.of(&head.service);
         let mut lane = lane.lock().await;
         let history = self.0.ledger.history(&head.service).await?;
-        let whole = self.in_time(self.traffic(&mut lane, &history, &head), &head).await;
+        let whole = in_time(&head.service, self.traffic(&mut lane, &history, &head)).await;
         let traffic = match whole {
             Err(error) if head.shares.len() > 1 => self.rest(&mut lane, &history, &head).await.ok_or(error),
             whole => whole,
@@ -167,16 +167,6 @@ impl Control {
         lane.published(&history, head);
         lane.partial = partial;
         Ok(traffic)
-    }
-
-    /// A start does not wait for ever.
-    async fn in_time<T>(
-        &self,
-        loading: impl Future<Output = Result<T, ControlError>>,
-        head: &Deployment,
-    ) -> Result<T, ControlError> {
-        let slow = || ControlError::Slow { service: head.service.clone(), limit: START };
-        tokio::time::timeout(START, loading).await.unwrap_or_else(|_late| Err(slow()))
     }
 
     /// The part of a split that loads.
@@ -189,7 +179,7 @@ impl Control {
         let mut shares: Vec<Portion> = Vec::new();
         for share in head.shares.iter().filter(|share| share.weight > 0) {
             let one = Deployment { shares: vec![share.clone()], ..head.clone() };
-            match self.in_time(self.traffic(lane, history, &one), head).await {
+            match in_time(&head.service, self.traffic(lane, history, &one)).await {
                 Ok(_) => shares.push(share.clone()),
                 Err(error) => tracing::error!(
                     service = head.service,
@@ -255,6 +245,15 @@ impl Control {
         self.improve_later(service, &mut lane);
         Ok(())
     }
+}
+
+/// A start does not wait for ever.
+async fn in_time<T>(
+    service: &str,
+    loading: impl Future<Output = Result<T, ControlError>>,
+) -> Result<T, ControlError> {
+    let slow = || ControlError::Slow { service: service.to_owned(), limit: START };
+    tokio::time::timeout(START, loading).await.unwrap_or_else(|_late| Err(slow()))
 }
 
 /// Whether it did not load only for want of a service that it names as a guard.
