@@ -73,7 +73,7 @@ pub(crate) enum Concurrency {
 pub(crate) enum Compiler {
     /// Cranelift: the best code.
     Optimizing,
-    /// Winch: code at once. It refuses components that need tail calls, exceptions or some SIMD.
+    /// Winch: code at once. It refuses components that need exceptions or some SIMD; tail calls are made calls first.
     Baseline,
 }
 

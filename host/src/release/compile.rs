@@ -4,6 +4,7 @@
 mod cache;
 mod child;
 mod prepare;
+mod tail_calls;
 mod workshop;
 
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ async fn events(host: &Host) -> Vec<Value> {
     events.get("events").and_then(Value::as_array).unwrap().clone()
 }
 
-/// Waits, within bounds, for events that satisfy.
+/// Waits, within bounds that hold on a slow and busy machine, for events that satisfy.
 async fn events_until(host: &Host, satisfied: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let begun = Instant::now();
     loop {
@@ -22,7 +22,7 @@ async fn events_until(host: &Host, satisfied: impl Fn(&[Value]) -> bool) -> Vec<
         if satisfied(&events) {
             return events;
         }
-        assert!(begun.elapsed() < 15 * SECOND, "{events:?}");
+        assert!(begun.elapsed() < 90 * SECOND, "{events:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -87,20 +87,6 @@ async fn a_service_that_is_removed_listens_no_more() {
 }
 
 #[tokio::test]
-async fn more_than_a_guest_can_take_is_told_and_does_not_pile_up() {
-    let database = Database::start().await;
-    let host = listening_host(&database).await;
-    // One burst in one transaction, larger than the queue.
-    let burst = "select count(pg_notify('contract_events', n::text)) from generate_series(1, 5000) n";
-    assert_eq!(database.count(burst).await, 5_000);
-    let missed = json!({"database": "main", "missed": true});
-    let events = events_until(&host, |events| events.last() == Some(&missed)).await;
-    assert!((1_000..5_000).contains(&payloads(&events).len()), "{}", payloads(&events).len());
-    assert_eq!(post(&host, "/notify", json!({"payload": "after"})).await, json!({"notified": true}));
-    events_until(&host, |events| payloads(events).last() == Some(&"after")).await;
-}
-
-#[tokio::test]
 async fn a_manifest_and_its_component_agree_on_listening() {
     let database = Database::start().await;
     let host = database.builder().build().unwrap();
@@ -122,10 +108,16 @@ async fn a_flood_of_notifications_is_bounded_and_what_it_cost_is_told() {
     let flood = "select pg_notify('contract_events', case n when 0 then 'loop' else n::text end) from generate_series(0, 5000) n";
     assert_eq!(database.watcher.query(flood, &[]).await.unwrap().len(), 5_001);
     let missed = json!({"database": "main", "missed": true});
-    let events = events_until(&host, |events| events.contains(&missed)).await;
-    assert!(payloads(&events).len() < 5_001, "nothing was missed");
-    database.watcher.batch_execute("notify contract_events, 'after'").await.unwrap();
-    let events = events_until(&host, |events| payloads(events).contains(&"after")).await;
+    events_until(&host, |events| events.contains(&missed)).await;
+    // Sent until it is there: the queue may be full again for a while.
+    let mut events = Vec::new();
+    while !payloads(&events).contains(&"after") {
+        assert_eq!(post(&host, "/notify", json!({"payload": "after"})).await, json!({"notified": true}));
+        tokio::time::sleep(SECOND / 4).await;
+        events = events_until(&host, |events| events.contains(&missed)).await;
+    }
+    let handled = payloads(&events).iter().filter(|payload| **payload != "after").count();
+    assert!((1_000..5_001).contains(&handled), "what waited is handled, what did not fit is dropped: {handled}");
     let told = events.iter().position(|event| *event == missed).unwrap();
     let after = events.iter().position(|event| event["payload"] == "after").unwrap();
     assert!(told < after, "a notification after the gap came before it");

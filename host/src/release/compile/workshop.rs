@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::engine;
+use crate::engine::{self, Compiler};
 
-use super::{CompileError, Order, prepare};
+use super::{CompileError, Order, prepare, tail_calls};
 
 /// Compiles on this thread and its helpers; takes as long as it takes.
 pub(super) fn machine_code(order: &Order) -> Result<Bytes, CompileError> {
@@ -17,6 +17,12 @@ pub(super) fn machine_code(order: &Order) -> Result<Bytes, CompileError> {
     } else {
         &order.component[..]
     };
-    let code = engine.precompile_component(component);
+    let mut code = engine.precompile_component(component);
+    if order.kind.compiler == Compiler::Baseline
+        && code.is_err()
+        && let Some(component) = tail_calls::replaced(component)
+    {
+        code = engine.precompile_component(&component);
+    }
     code.map(Bytes::from).map_err(|error| CompileError::Refused(format!("{error:#}")))
 }
