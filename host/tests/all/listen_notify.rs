@@ -117,7 +117,10 @@ async fn a_flood_of_notifications_is_bounded_and_what_it_cost_is_told() {
         events = events_until(&host, |events| events.contains(&missed)).await;
     }
     let handled = payloads(&events).iter().filter(|payload| **payload != "after").count();
-    assert!((1_000..5_001).contains(&handled), "what waited is handled, what did not fit is dropped: {handled}");
+    assert!(
+        (1_000..5_001).contains(&handled),
+        "what waited is handled, what did not fit is dropped: {handled}"
+    );
     let told = events.iter().position(|event| *event == missed).unwrap();
     let after = events.iter().position(|event| event["payload"] == "after").unwrap();
     assert!(told < after, "a notification after the gap came before it");
