@@ -113,9 +113,10 @@ impl Nats {
                 "allow_direct": false,
             });
             found = line.api(&format!("STREAM.CREATE.{stream}"), &config, Intent::Read).await?;
-            // Somebody else made another one at the same time.
-            if found.as_ref().is_err_and(|refusal| refusal.err_code == Refusal::NAME_IN_USE) {
-                found = line.api(&look, &json!({}), Intent::Read).await?;
+            // Somebody else made it at the same time; or the subjects are those of a stream of another name.
+            if found.as_ref().is_err_and(Refusal::is_taken) {
+                let again: Result<Info, Refusal> = line.api(&look, &json!({}), Intent::Read).await?;
+                found = again.or(found);
             }
         }
         if found?.config.max_msgs_per_subject != 1 {

@@ -54,7 +54,12 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) const NO_MESSAGE: u64 = 10_037;
     pub(super) const NO_STREAM: u64 = 10_059;
-    pub(super) const NAME_IN_USE: u64 = 10_058;
+
+    /// A stream of this name, or one with these subjects, is there already: the server looks at the name first, so
+    /// of two that make the same stream at once, either may be told.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(self.err_code, 10_058 | 10_065)
+    }
 
     /// Somebody else wrote the key meanwhile.
     pub(super) fn is_beaten(&self) -> bool {
