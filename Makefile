@@ -4,10 +4,16 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench lint wharf guests fmt clippy docs deny unit
+.PHONY: help setup demo test bench lint wharf guests languages fmt clippy docs deny unit
 
 WHARF := target/debug/wharf
 GUESTS := $(patsubst %/Cargo.toml,%,$(wildcard components/examples/*/Cargo.toml components/bench/*/Cargo.toml components/contract/*/rust*/Cargo.toml))
+
+# Guests in other languages, and what `wharf build` needs for them: target/tools, filled by .config/languages.
+TOOLS := $(CURDIR)/target/tools
+SCRIPTS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/quickjs/wharf.toml components/contract/*/starlingmonkey/wharf.toml))
+PYTHONS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/python/wharf.toml))
+export PATH := $(TOOLS)/node_modules/.bin:$(TOOLS)/python/bin:$(PATH)
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-12s %s\n' "$$name" "$$what"; done
@@ -35,6 +41,12 @@ guests: wharf # all components: examples, bench services, contract guests
 	@if ! command -v npm >/dev/null; then echo 'SKIPPED: npm is not installed, components/examples/composed was not built'; \
 	else WHARF=$(CURDIR)/$(WHARF) components/examples/composed/build.sh || { [ $$? -eq 75 ] && \
 	echo 'SKIPPED: its npm packages could not be had, components/examples/composed was not built'; }; fi
+	@$(MAKE) languages
+
+languages: # guests in other languages; a guest whose tools could not be had is counted as absent
+	@.config/languages
+	@if [ -x $(TOOLS)/node_modules/.bin/jco ]; then $(WHARF) build $(SCRIPTS); fi
+	@if [ -x $(TOOLS)/python/bin/componentize-py ]; then $(WHARF) build $(PYTHONS); fi
 
 fmt: # formatting of both workspaces
 	cargo fmt --all --check

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
 use crate::saved::placeholders;
+
+static CASES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/cases");
 
 /// All cases for one guest.
 #[derive(Clone, Debug, Deserialize)]
@@ -172,10 +175,25 @@ impl Suite {
         paths.iter().map(|path| Self::read(path)).collect()
     }
 
+    /// The suites of this version of the contract, as they were when this program was built.
+    ///
+    /// # Errors
+    /// As for [`Self::read_all`].
+    pub fn built_in() -> Result<Vec<Self>, CaseError> {
+        let files = CASES.files().filter_map(|file| Some((file.path(), file.contents_utf8()?)));
+        let mut suites = files.map(|(path, text)| Self::parse(path, text)).collect::<Result<Vec<_>, _>>()?;
+        suites.sort_by(|a, b| a.guest.cmp(&b.guest));
+        Ok(suites)
+    }
+
     fn read(path: &Path) -> Result<Self, CaseError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| CaseError::Read { path: path.to_owned(), source })?;
-        let suite: Self = toml::from_str(&text)
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, CaseError> {
+        let suite: Self = toml::from_str(text)
             .map_err(|source| CaseError::Parse { path: path.to_owned(), source: Box::new(source) })?;
         suite.check(path)?;
         Ok(suite)
@@ -242,6 +260,13 @@ mod tests {
         let expected = "[[case.step]]\nrequest = \"GET /\"\nexpect.json = [\"<v>\"]\n";
         assert!(check(expected).is_err());
         assert_eq!(check(&format!("{GET}{save}{expected}")), Ok(()));
+    }
+
+    #[test]
+    fn every_built_in_suite_is_one() {
+        let suites = Suite::built_in().unwrap();
+        let names: Vec<_> = suites.iter().map(|suite| suite.guest.as_str()).collect();
+        assert!(names.len() > 10 && names.contains(&"pg-client"), "{names:?}");
     }
 
     #[test]

@@ -20,10 +20,40 @@ impl Guest {
     }
 }
 
+/// The manifests of guests that need no other one beside them.
+const MANIFESTS: [(&str, &str); 11] = [
+    ("config-log", include_str!("../../components/contract/config-log/rust/wharf.toml")),
+    ("faults", include_str!("../../components/contract/faults/rust/wharf.toml")),
+    ("http", include_str!("../../components/contract/http/rust/wharf.toml")),
+    ("http-client", include_str!("../../components/contract/http-client/rust/wharf.toml")),
+    ("kv", include_str!("../../components/contract/kv/rust/wharf.toml")),
+    ("kv-watcher", include_str!("../../components/contract/kv-watcher/rust/wharf.toml")),
+    ("lifecycle", include_str!("../../components/contract/lifecycle/rust/wharf.toml")),
+    ("pg-client", include_str!("../../components/contract/pg-client/rust/wharf.toml")),
+    ("pg-listener", include_str!("../../components/contract/pg-listener/rust/wharf.toml")),
+    ("wasi-http", include_str!("../../components/contract/wasi-http/rust-03/wharf.toml")),
+    ("wasi-keyvalue", include_str!("../../components/contract/wasi-keyvalue/rust/wharf.toml")),
+];
+
 /// Why guests were not found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuestError {
+    /// A component of which it is not known what it implements.
+    #[error("there is no guest `{name}` that stands alone; there are {}", MANIFESTS.map(|(name, _)| name).join(", "))]
+    Unknown {
+        /// What it was said to be.
+        name: String,
+    },
+    /// The manifest for a component.
+    #[error("failed to write a manifest to `{}`", path.display())]
+    Manifest {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The folder, or one below.
     #[error("failed to list `{}`", path.display())]
     List {
@@ -33,6 +63,26 @@ pub enum GuestError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl Guest {
+    /// A component that implements the guest `name`, with that guest's manifest, which is written to `folder`.
+    ///
+    /// # Errors
+    /// A guest that there is not, or that needs others beside it; a folder that cannot be written to.
+    pub fn of_component(name: &str, component: &Path, folder: &Path) -> Result<Self, GuestError> {
+        let manifest = MANIFESTS.iter().find(|(known, _)| *known == name);
+        let (_, text) = manifest.ok_or_else(|| GuestError::Unknown { name: name.to_owned() })?;
+        let path = folder.join("wharf.toml");
+        let failed = |source| GuestError::Manifest { path: path.clone(), source };
+        let mut table: toml::Table =
+            toml::from_str(text).map_err(|error| failed(std::io::Error::other(error)))?;
+        table.remove("build");
+        table.insert("component".to_owned(), component.display().to_string().into());
+        std::fs::write(&path, table.to_string()).map_err(failed)?;
+        let language = file_name(component).trim_end_matches(".wasm").to_owned();
+        Ok(Self { name: name.to_owned(), language, folder: folder.to_owned() })
+    }
 }
 
 /// Every guest below a folder, by name and language.
@@ -70,4 +120,29 @@ fn folders(of: &Path) -> Result<Vec<PathBuf>, GuestError> {
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_gets_the_manifest_of_its_guest() {
+        let folder = tempfile::tempdir().unwrap();
+        let guest = Guest::of_component("kv", Path::new("/x/mine.wasm"), folder.path()).unwrap();
+        assert_eq!((guest.name.as_str(), guest.language.as_str()), ("kv", "mine"));
+        let text = std::fs::read_to_string(folder.path().join("wharf.toml")).unwrap();
+        assert!(text.contains("component = \"/x/mine.wasm\"") && text.contains("durable"), "{text}");
+        let error =
+            Guest::of_component("guarded", Path::new("x.wasm"), folder.path()).unwrap_err().to_string();
+        assert!(error.contains("`guarded`") && error.contains("pg-client"), "{error}");
+    }
+
+    #[test]
+    fn every_manifest_is_one() {
+        for (name, text) in MANIFESTS {
+            let manifest = wharf_host::Manifest::parse(text).unwrap();
+            assert!(!manifest.routes.is_empty(), "{name}");
+        }
+    }
 }

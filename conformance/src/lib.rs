@@ -4,16 +4,20 @@
 //!
 //! The format is documented in `conformance/README.md`.
 
+mod absent;
 mod case;
 mod compare;
 mod guest;
 mod report;
 mod run;
 mod saved;
+mod stand;
 mod target;
 
+pub use absent::{Absence, Absences};
 pub use case::{Case, CaseError, Expect, Step, Suite};
 pub use guest::{Guest, GuestError, guests};
-pub use report::{Cell, Outcome, Report};
+pub use report::{Cell, Counts, Outcome, Report};
 pub use run::run;
-pub use target::{Answer, InProcess, Outgoing, Socket, Target, TargetError};
+pub use stand::{Stand, StandError};
+pub use target::{Answer, InProcess, Outgoing, Socket, Target, TargetError, Url};

@@ -6,12 +6,13 @@ use http::{HeaderName, HeaderValue, Request};
 use serde_json::Value;
 use wharf_control::Project;
 
+use crate::absent::Absences;
 use crate::case::{Case, Step, Suite};
 use crate::compare::compare;
 use crate::guest::Guest;
 use crate::report::{Cell, Outcome, Report};
 use crate::saved::Saved;
-use crate::target::{Outgoing, Target, TargetError, chunked, known};
+use crate::target::{Outgoing, SWAP, Target, TargetError, chunked, known};
 
 /// How long one step may take: more than any limit that a case provokes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,9 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two requests of a step that is repeated.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs every case with every guest of its suite. A suite without a guest, and a guest without a suite,
-/// are failures: neither would ever be noticed otherwise.
-pub async fn run(suites: &[Suite], guests: &[Guest], target: &impl Target) -> Report {
+/// Runs every case with every guest of its suite. A suite without a guest in one of the languages is absent when
+/// `absences` say why; it fails when they don't, as does a guest without a suite: neither would ever be noticed
+/// otherwise.
+pub async fn run(suites: &[Suite], guests: &[Guest], absences: &Absences, target: &impl Target) -> Report {
     let mut report = Report::default();
     let mut add = |guest: &str, language: &str, case: &str, outcome| {
         let target = target.name().to_owned();
@@ -34,21 +36,40 @@ pub async fn run(suites: &[Suite], guests: &[Guest], target: &impl Target) -> Re
     for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| exercises(suite, guest))) {
         add(&guest.name, &guest.language, "-", Outcome::Failed("no suite of cases exercises it".to_owned()));
     }
+    for (guest, language) in absences.stale(guests) {
+        add(
+            &guest,
+            &language,
+            "-",
+            Outcome::Failed("it is there, and `absent.toml` says that it is not".to_owned()),
+        );
+    }
+    for missing in absences.missing(suites, guests) {
+        let outcome = match missing.reason {
+            Some(reason) => Outcome::Absent(reason.to_owned()),
+            None => Outcome::Failed("no guest implements it, and `absent.toml` does not say why".to_owned()),
+        };
+        add(&missing.suite.guest, missing.language, "-", outcome);
+    }
     for suite in suites {
-        let mut implementations = guests.iter().filter(|guest| guest.name == suite.guest).peekable();
-        if implementations.peek().is_none() {
-            add(&suite.guest, "-", "-", Outcome::Failed("no guest implements it".to_owned()));
-        }
-        for guest in implementations {
+        for guest in guests.iter().filter(|guest| guest.name == suite.guest) {
             let services = match services(suite, guest, guests) {
                 Ok(services) => services,
                 Err(why) => {
-                    add(&guest.name, &guest.language, "-", Outcome::Absent(why));
+                    add(&guest.name, &guest.language, "-", Outcome::Failed(why));
                     continue;
                 }
             };
+            if let Some(why) =
+                services.last().and_then(|service| absences.unbuilt(guest, service.component()))
+            {
+                add(&guest.name, &guest.language, "-", Outcome::Absent(why));
+                continue;
+            }
             for case in &suite.cases {
-                if let Some(lacking) = case.needs.iter().find(|need| target.lacks(need)) {
+                let swaps = case.steps.iter().any(|step| step.swap).then_some(SWAP);
+                let mut needs = case.needs.iter().map(String::as_str).chain(swaps);
+                if let Some(lacking) = needs.find(|need| target.lacks(need)) {
                     let why = format!("the target lacks {lacking}");
                     add(&guest.name, &guest.language, &case.name, Outcome::Skipped(why));
                     continue;
@@ -77,19 +98,19 @@ fn outcome(case: &Case, language: &str, ran: Result<(), Failure>) -> Outcome {
     match (ran, case.expected_failures.get(language)) {
         (Ok(()), None) => Outcome::Passed,
         (Ok(()), Some(reason)) => Outcome::UnexpectedPass(format!("it was said to fail: {reason}")),
-        (Err(Failure::Absent(why)), _) => Outcome::Absent(why),
+        (Err(Failure::Deploy(why)), _) | (Err(Failure::Step(why)), None) => Outcome::Failed(why),
         (Err(Failure::Step(_)), Some(reason)) => Outcome::ExpectedFailure(reason.clone()),
-        (Err(Failure::Step(why)), None) => Outcome::Failed(why),
     }
 }
 
 enum Failure {
-    Absent(String),
+    /// Nothing was built, or it was refused: no language is expected to.
+    Deploy(String),
     Step(String),
 }
 
 async fn run_case(case: &Case, services: &[Project], target: &impl Target) -> Result<(), Failure> {
-    target.deploy(services).await.map_err(|error| Failure::Absent(error.to_string()))?;
+    target.deploy(services).await.map_err(|error| Failure::Deploy(error.to_string()))?;
     let mut saved = Saved::default();
     for (index, step) in case.steps.iter().enumerate() {
         let done = tokio::time::timeout(PATIENCE, run_step(step, &mut saved, services, target)).await;

@@ -14,6 +14,9 @@ use wharf_host::{Host, Serving};
 /// A request's body on its way to a target.
 pub type Outgoing = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
+/// What a target needs for a step that deploys the same component again.
+pub(crate) const SWAP: &str = "swap";
+
 /// Bytes of one piece of a body that is sent in chunks.
 const PIECE: usize = 16 << 10;
 
@@ -145,13 +148,56 @@ impl Target for Socket {
     }
 
     async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
-        let (mut parts, body) = request.into_parts();
-        let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let url = format!("http://{}{target}", self.serving.local_addr());
-        parts.uri = url.parse().map_err(|error| TargetError::Send(format!("{error}")))?;
-        let answer = self.client.request(Request::from_parts(parts, body)).await;
-        Ok(read(answer.map_err(|error| TargetError::Send(wharf_host::chain(&error)))?).await)
+        send(&self.client, &format!("http://{}", self.serving.local_addr()), request).await
     }
+}
+
+/// Whatever answers at a URL: it serves the guest already, and nobody here can deploy to it.
+#[derive(Debug)]
+pub struct Url {
+    base: http::Uri,
+    client: Client<HttpConnector, Outgoing>,
+}
+
+impl Url {
+    /// Cases are sent to `base`, e.g. `http://127.0.0.1:8080`; a path in it is put before theirs.
+    #[must_use]
+    pub fn new(base: http::Uri) -> Self {
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+        Self { base, client }
+    }
+}
+
+impl Target for Url {
+    fn name(&self) -> &'static str {
+        "url"
+    }
+
+    fn lacks(&self, need: &str) -> bool {
+        need == SWAP
+    }
+
+    async fn deploy(&self, _services: &[Project]) -> Result<(), TargetError> {
+        Ok(())
+    }
+
+    async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
+        let base = self.base.to_string();
+        send(&self.client, base.trim_end_matches('/'), request).await
+    }
+}
+
+/// Sends a request's target to a server.
+async fn send(
+    client: &Client<HttpConnector, Outgoing>,
+    base: &str,
+    request: Request<Outgoing>,
+) -> Result<Answer, TargetError> {
+    let (mut parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    parts.uri = format!("{base}{target}").parse().map_err(|error| TargetError::Send(format!("{error}")))?;
+    let answer = client.request(Request::from_parts(parts, body)).await;
+    Ok(read(answer.map_err(|error| TargetError::Send(wharf_host::chain(&error)))?).await)
 }
 
 /// Serves one suite's guests at a time: guests share paths.

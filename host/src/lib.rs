@@ -63,7 +63,8 @@ pub use host::{BuildError, Host, HostBuilder};
 pub use ipnet::IpNet;
 pub use manifest::{
     ApiKeyGuard, BucketNeeds, Build, ByteSize, CorsGuard, Feature, Grants, Guard, Imports, JwtGuard,
-    Language, Limits, Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, Sql, Watch,
+    Language, Limits, Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, ScriptEngine,
+    Sql, Watch,
 };
 pub use outbound::{HttpConfig, Network, NetworkError, Resolver, Resolving, SystemResolver};
 pub use release::{

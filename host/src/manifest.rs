@@ -78,16 +78,34 @@ pub struct Manifest {
     pub kv: BTreeMap<String, BucketNeeds>,
 }
 
-/// How a component is built.
+/// How a component is built. Paths are relative to the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Build {
     /// The language of the source.
     pub language: Language,
-    /// Cargo package to build; none for the one whose `Cargo.toml` lies beside the manifest.
+    /// Rust: the cargo package to build; none for the one whose `Cargo.toml` lies beside the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+    /// Where the program begins: a script, a Python module, or a core module. Every language but Rust and C needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// C: the files to compile, e.g. `service.c`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Python: folders with packages beside the entry's own, e.g. what `pip install --target packages` filled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
+    /// JavaScript and TypeScript: what runs the script. None is QuickJS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<ScriptEngine>,
+    /// A folder with WIT to build against, for every language but Rust. None: the contract of this `wharf`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wit: Option<String>,
+    /// The world to build for, e.g. `prepared-service`. None: what the rest of the manifest asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
 }
 
 /// What is made of imports that can only be denied.
@@ -106,6 +124,27 @@ pub enum Imports {
 pub enum Language {
     /// A cargo package with `crate-type = ["cdylib"]`.
     Rust,
+    /// A script, bundled with what it imports, and an engine.
+    Javascript,
+    /// The same with types.
+    Typescript,
+    /// A module of Python, and its interpreter.
+    Python,
+    /// C, compiled by clang.
+    C,
+    /// A core module that another compiler made, for a world that it carries (`component-type`).
+    Module,
+}
+
+/// What runs a script inside its component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ScriptEngine {
+    /// Small (1.1 MB) and quick to compile; the language without the web's interfaces.
+    Quickjs,
+    /// Large (12 MB), with the web's interfaces: `TextEncoder`, `URL`, streams.
+    Starlingmonkey,
 }
 
 /// One pattern that leads to a service.

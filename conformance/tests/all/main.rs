@@ -2,68 +2,20 @@
 //! suites of buckets on every other store. Needs the guests built: `make guests`. Brings its own servers.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on panics")]
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use wharf_conformance::{InProcess, Report, Socket, Suite, Target, guests, run};
+use wharf_conformance::{Absences, InProcess, Report, Socket, Stand, Suite, Target, guests, run};
 use wharf_host::kv::KvStorage;
-use wharf_host::{Config, Host, HostBuilder, Resolver, Resolving};
-use wharf_postgres::PrivatePostgres;
-use wharf_servers::{Kind, Server, Upstream};
-
-/// The names that the suite `http-client` knows.
-#[derive(Debug)]
-struct Names {
-    upstream: SocketAddr,
-    /// Where nobody listens.
-    refused: SocketAddr,
-}
-
-impl Names {
-    fn of(upstream: &Upstream) -> Self {
-        let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { upstream: upstream.address(), refused }
-    }
-}
-
-impl Resolver for Names {
-    fn resolve<'a>(&'a self, host: &'a str, _port: u16) -> Resolving<'a> {
-        let found = match host {
-            "upstream.test" | "a.upstream.test" | "tls.test" => Ok(vec![self.upstream]),
-            "refused.test" => Ok(vec![self.refused]),
-            "private.test" => Ok(vec![SocketAddr::from(([10, 0, 0, 1], 80))]),
-            _ => Err(std::io::Error::other("no such name")),
-        };
-        Box::pin(std::future::ready(found))
-    }
-}
-
-/// Servers, a host on them, and what to run.
-struct World {
-    postgres: PrivatePostgres,
-    upstream: Upstream,
-    kv: tempfile::TempDir,
-}
-
-impl World {
-    async fn new() -> Self {
-        let postgres =
-            PrivatePostgres::temporary().await.expect("a private PostgreSQL starts; see `make setup`");
-        Self { postgres, upstream: Upstream::start().unwrap(), kv: tempfile::tempdir().unwrap() }
-    }
-
-    async fn host(&self) -> HostBuilder {
-        self.postgres.create_database("conformance").await.unwrap();
-        let mut config = Config::default();
-        config.http.resolver = Arc::new(Names::of(&self.upstream));
-        config.http.private = vec!["127.0.0.1".parse().unwrap()];
-        Host::builder().config(config).database("main", self.postgres.connection_url("conformance"))
-    }
-}
+use wharf_host::{Config, Host};
+use wharf_servers::{Kind, Server};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+async fn stand() -> Stand {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine-code");
+    Stand::start(&cache).await.expect("private servers start; see `make setup`")
 }
 
 async fn report(target: &impl Target) -> Report {
@@ -76,7 +28,8 @@ async fn report_of(wanted: impl Fn(&str) -> bool, target: &impl Target) -> Repor
     let mut guests = guests(&repository().join("components/contract")).unwrap();
     suites.retain(|suite| wanted(&suite.guest));
     guests.retain(|guest| wanted(&guest.name));
-    let report = run(&suites, &guests, target).await;
+    let absences = Absences::read(&repository().join("conformance/absent.toml")).unwrap();
+    let report = run(&suites, &guests, &absences, target).await;
     println!("{report}");
     report
 }
@@ -93,9 +46,9 @@ async fn buckets_kept_in(storage: KvStorage, lacking: &[&str]) {
 
 #[tokio::test]
 async fn buckets_keep_the_contract_in_postgresql() {
-    let world = World::new().await;
-    world.postgres.create_database("buckets").await.unwrap();
-    buckets_kept_in(KvStorage::Postgres(world.postgres.connection_url("buckets")), &[]).await;
+    let stand = stand().await;
+    stand.postgres().create_database("buckets").await.unwrap();
+    buckets_kept_in(KvStorage::Postgres(stand.postgres().connection_url("buckets")), &[]).await;
 }
 
 #[tokio::test]
@@ -112,16 +65,13 @@ async fn buckets_keep_the_contract_in_nats() {
 
 #[tokio::test]
 async fn every_guest_keeps_the_contract_in_process() {
-    let world = World::new().await;
-    assert!(report(&InProcess::new(world.host().await.build().unwrap())).await.is_clean());
+    let stand = stand().await;
+    assert!(report(&InProcess::new(stand.host().unwrap().build().unwrap())).await.is_clean());
 }
 
 #[tokio::test]
 async fn every_guest_keeps_the_contract_over_a_socket() {
-    let world = World::new().await;
-    assert!(
-        report(&Socket::new(world.host().await.kv_folder(world.kv.path()).build().unwrap()).unwrap())
-            .await
-            .is_clean()
-    );
+    let (stand, kv) = (stand().await, tempfile::tempdir().unwrap());
+    let host = stand.host().unwrap().kv_folder(kv.path()).build().unwrap();
+    assert!(report(&Socket::new(host).unwrap()).await.is_clean());
 }

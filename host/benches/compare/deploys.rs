@@ -73,8 +73,8 @@ impl Bench<'_> {
         }
         let composed = components.join("examples/composed/handler/.wharf/build/handler.wasm");
         let quickjs = self.large(&host, "quickjs", &composed, "/composed")?;
-        let python = components.join("contract/http/python/.wharf/build/contract-http.wasm");
-        let python = self.large(&host, "python", &python, "/text")?;
+        let python = components.join("contract/config-log/python/.wharf/build/contract-config-log.wasm");
+        let python = self.large(&host, "python", &python, "/config")?;
         for index in 0..SERVICES {
             let name = format!("s{index}");
             self.write(&name, &format!("/many/{index}"), &hello)?;

@@ -1,6 +1,13 @@
 //! `wharf build`: sources in, component out. Not in here: which Rust does it (`toolchain.rs`).
 
 pub(crate) mod cargo;
+mod c;
+mod javascript;
+mod module;
+mod python;
+pub(crate) mod recipe;
+mod tool;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,7 +30,11 @@ Examples:
 
 The component is written to the manifest's `component`, or else to DIR/.wharf/build/NAME.wasm.
 A Rust for WebAssembly is found through WHARF_WASM_CARGO and WHARF_WASM_RUSTC, rustup's wasm32-wasip2
-target, or Debian's rustc-web with rust-web-src, in this order.")]
+target, or Debian's rustc-web with rust-web-src, in this order.
+Other languages are named in the manifest, as in `[build]` `language = \"python\"` `entry = \"service.py\"`: javascript,
+typescript, python, c, and module (a core module that another compiler made). Their tools are looked for in node_modules/.bin
+and .venv/bin of the service's folder and those above it, and in PATH; what is missing is named with the command that
+installs it.")]
 pub(crate) struct Arguments {
     /// Folders with a wharf.toml [default: the current one]
     #[arg(value_name = "DIR")]
@@ -89,6 +100,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
 pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Vec<Built>> {
     let start = Instant::now();
     let mut outcomes = cargo::build(services, mode).await?;
+    for service in services {
+        if let (Some(recipe), Some(manifest)) = (&service.recipe, &service.manifest) {
+            let start = Instant::now();
+            let artifact = recipe.build(&service.folder, manifest, mode).await?;
+            outcomes.insert(service.folder.clone(), (artifact, start.elapsed()));
+        }
+    }
     let mut built = Vec::with_capacity(services.len());
     for service in services {
         let component = service.component(mode.profile);
@@ -101,7 +119,7 @@ pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Vec<Built>
         };
         let meta = std::fs::metadata(&component).with_context(|| {
             let (name, component) = (&service.name, component.display());
-            format!("service `{name}` has neither a Cargo.toml nor its component `{component}`")
+            format!("service `{name}` has neither sources (a Cargo.toml, or `[build]`) nor its component `{component}`")
         })?;
         if meta.len() == 0 {
             bail!("`{}` is empty", component.display());

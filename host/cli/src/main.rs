@@ -26,6 +26,7 @@ mod remove;
 mod logs;
 mod token;
 mod kv;
+mod conformance;
 mod dev;
 
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ enum Verb {
     Logs(logs::Arguments),
     Token(token::Arguments),
     Kv(kv::Arguments),
+    Conformance(conformance::Arguments),
     /// What the host starts to compile a component, in a process of its own
     #[command(hide = true)]
     CompileComponent {
@@ -93,9 +95,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Log lines to standard error, and those about services also to whoever keeps them.
-fn log(tap: Option<LogTap>) {
-    let filter = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// Log lines to standard error, and those about services also to whoever keeps them. `usual` is what is logged unless
+/// `WHARF_LOG` says otherwise.
+fn log(tap: Option<LogTap>, usual: &str) {
+    let filter = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(output::Paint::stderr().is_on())
@@ -112,13 +115,15 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         if let Verb::Serve(arguments) = verb {
             return Box::pin(serve::run(arguments)).await;
         }
-        log(None);
+        // Cases make guests log and fail as they please.
+        log(None, if matches!(verb, Verb::Conformance(_)) { "off" } else { "info" });
         match verb {
             Verb::Build(arguments) => build::run(arguments).await,
             Verb::Check(arguments) => check::run(&arguments).await,
             Verb::Compose(arguments) => compose::run(&arguments),
             Verb::Dev(arguments) => Box::pin(dev::run(arguments)).await,
             Verb::Kv(arguments) => kv::run(arguments).await,
+            Verb::Conformance(arguments) => Box::pin(conformance::run(arguments)).await,
             // Ran before anything was started.
             Verb::CompileComponent { .. } => Ok(()),
             verb => Box::pin(ask(verb)).await,

@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         let control = control.unwrap_or(durable::ADDRESS);
         return durable::run(&services, &Data::at(&folder), control, &hosting).await;
     }
-    crate::log(None);
+    crate::log(None, "info");
     let mut signals = Signals::catch()?;
     let sockets = hosting.edge.sockets()?;
     let mut artifacts = services

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use wharf_control::Project;
 use wharf_host::Manifest;
 
+use crate::build::recipe::Recipe;
 use crate::toolchain::Profile;
 
 /// The folder, or a component file, that a person named.
@@ -19,6 +20,8 @@ pub(crate) struct Service {
     pub(crate) component: PathBuf,
     /// The cargo package, when it is built from one.
     pub(crate) package: Option<Package>,
+    /// How it is built, when that is in another language.
+    pub(crate) recipe: Option<Recipe>,
     /// None for a cargo package or a component file without a `wharf.toml`.
     pub(crate) manifest: Option<Manifest>,
 }
@@ -47,22 +50,32 @@ impl Service {
             }
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let component = folder.join(".wharf/build").join(format!("{name}.wasm"));
-            return Ok(Self { folder, name, component, package: Some(Package::At(cargo)), manifest: None });
+            return Ok(Self {
+                folder,
+                name,
+                component,
+                package: Some(Package::At(cargo)),
+                recipe: None,
+                manifest: None,
+            });
         }
         let project = Project::open(&folder)?;
         let manifest = project.manifest().clone();
+        let recipe = Recipe::of(&folder, manifest.build.as_ref())?;
         let package = match manifest.build.as_ref().and_then(|build| build.package.clone()) {
             Some(name) => Some(Package::Named(name)),
-            None => cargo.exists().then_some(Package::At(cargo)),
+            None => (recipe.is_none() && cargo.exists()).then_some(Package::At(cargo)),
         };
         let component = project.component().to_path_buf();
-        Ok(Self { name: manifest.name.clone(), component, package, manifest: Some(manifest), folder })
+        Ok(Self { name: manifest.name.clone(), component, package, recipe, manifest: Some(manifest), folder })
     }
 
     /// Where a build of this profile puts the component. Quick builds are kept apart from what is deployed.
     pub(crate) fn component(&self, profile: Profile) -> PathBuf {
-        match (profile, &self.package) {
-            (Profile::Quick, Some(_)) => self.folder.join(".wharf/dev").join(format!("{}.wasm", self.name)),
+        match profile {
+            Profile::Quick if self.package.is_some() || self.recipe.is_some() => {
+                self.folder.join(".wharf/dev").join(format!("{}.wasm", self.name))
+            }
             _ => self.component.clone(),
         }
     }
@@ -110,6 +123,7 @@ mod tests {
             name: String::new(),
             component: PathBuf::new(),
             package: None,
+            recipe: None,
             manifest: None,
         }
     }

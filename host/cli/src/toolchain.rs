@@ -32,7 +32,7 @@ pub(crate) enum Profile {
 
 /// Bytes of a guest's stack. Rust's default of 1 MiB is memory that the host has to look through behind every
 /// request; one that recurses deeper than this traps, and its own `.cargo/config.toml` may ask for more.
-const STACK: u32 = 256 << 10;
+pub(crate) const STACK: u32 = 256 << 10;
 
 /// The profile of [`Profile::Quick`], which no workspace has to define.
 const QUICK: [&str; 5] = [

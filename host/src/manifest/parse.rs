@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use crate::outbound::Grant;
 
-use super::{Limits, Manifest};
+use super::{Build, Language, Limits, Manifest};
 
 /// What is wrong with a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +63,7 @@ const KEYS: [(&str, &[&str]); 13] = [
             "kv",
         ],
     ),
-    ("build", &["language", "package"]),
+    ("build", &["language", "package", "entry", "sources", "packages", "engine", "wit", "world"]),
     ("routes", &["host", "path", "methods", "guards", "compress"]),
     ("guards", &["*"]),
     ("reuse", &["requests", "concurrency", "idle"]),
@@ -130,6 +130,36 @@ fn check_health(path: &str, manifest: &Manifest) -> Result<(), ManifestError> {
     Ok(())
 }
 
+/// A key that another language knows is a mistake, not a wish.
+fn check_build(build: &Build) -> Result<(), ManifestError> {
+    let Build { language, package, entry, sources, packages, engine, wit, world } = build;
+    let is_script = matches!(language, Language::Javascript | Language::Typescript);
+    let needs_entry = is_script || matches!(language, Language::Python | Language::Module);
+    let wants_world = !matches!(language, Language::Rust | Language::Module);
+    let keys = [
+        ("build.package", package.is_some(), *language == Language::Rust),
+        ("build.entry", entry.is_some(), needs_entry),
+        ("build.sources", !sources.is_empty(), *language == Language::C),
+        ("build.packages", !packages.is_empty(), *language == Language::Python),
+        ("build.engine", engine.is_some(), is_script),
+        ("build.wit", wit.is_some(), wants_world),
+        ("build.world", world.is_some(), wants_world),
+    ];
+    if let Some((key, ..)) = keys.into_iter().find(|(_, given, known)| *given && !known) {
+        return Err(value(key, "means nothing for this `build.language`: leave it out"));
+    }
+    if needs_entry && entry.is_none() {
+        return Err(value("build.entry", "is missing: the file in which the program begins"));
+    }
+    if *language == Language::C && sources.is_empty() {
+        return Err(value("build.sources", "is empty: the files to compile, e.g. `[\"service.c\"]`"));
+    }
+    if wit.is_some() && world.is_none() {
+        return Err(value("build.world", "is missing: which world of `build.wit` is meant"));
+    }
+    Ok(())
+}
+
 pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
     check_name("name", &manifest.name)?;
     let called = !manifest.listen.is_empty() || !manifest.watch.is_empty() || manifest.guard;
@@ -138,6 +168,9 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             "routes",
             "is empty: add at least one `[[routes]]` with a `path` (or a `[[listen]]`, a `[[watch]]`, or `guard = true`)",
         ));
+    }
+    if let Some(build) = &manifest.build {
+        check_build(build)?;
     }
     for route in &manifest.routes {
         check_route(route)?;
@@ -345,6 +378,32 @@ mod tests {
         let manifest = parse(SMALLEST).unwrap();
         assert_eq!(manifest.limits, super::Limits::default());
         assert!(manifest.grants.pg.is_empty());
+    }
+
+    #[test]
+    fn a_build_has_the_keys_of_its_language_and_no_others() {
+        let with =
+            |build: &str| parse(&format!("{SMALLEST}[build]\n{build}")).map_err(|error| error.to_string());
+        for right in [
+            "language = \"rust\"\npackage = \"x\"",
+            "language = \"typescript\"\nentry = \"service.ts\"\nengine = \"starlingmonkey\"",
+            "language = \"python\"\nentry = \"service.py\"\npackages = [\"packages\"]",
+            "language = \"c\"\nsources = [\"service.c\"]\nwit = \"wit\"\nworld = \"mine\"",
+            "language = \"module\"\nentry = \"service.wasm\"",
+        ] {
+            assert!(with(right).is_ok(), "{right}: {:?}", with(right));
+        }
+        for (wrong, key) in [
+            ("language = \"javascript\"", "build.entry"),
+            ("language = \"c\"", "build.sources"),
+            ("language = \"rust\"\nentry = \"src/lib.rs\"", "build.entry"),
+            ("language = \"python\"\nentry = \"a.py\"\nengine = \"quickjs\"", "build.engine"),
+            ("language = \"python\"\nentry = \"a.py\"\nwit = \"wit\"", "build.world"),
+            ("language = \"python\"\nentrie = \"a.py\"", "build.entrie"),
+        ] {
+            let error = with(wrong).unwrap_err();
+            assert!(error.contains(&format!("`{key}`")), "{wrong}: {error}");
+        }
     }
 
     #[test]

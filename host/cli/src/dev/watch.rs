@@ -11,6 +11,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
 use crate::build::cargo;
+use crate::build::recipe::Recipe;
 use crate::output;
 use crate::service::Service;
 
@@ -58,6 +59,8 @@ impl Watch {
         let mut sources = Vec::new();
         for service in services {
             sources.push((service.folder.clone(), service.folder.clone()));
+            let beside = service.recipe.iter().flat_map(Recipe::folders);
+            sources.extend(beside.map(|folder| (folder, service.folder.clone())));
             match cargo::local_folders(service) {
                 Ok(folders) => {
                     sources.extend(folders.into_iter().map(|folder| (folder, service.folder.clone())))
@@ -150,7 +153,7 @@ mod tests {
     fn service(folder: &Path) -> Service {
         let folder = folder.canonicalize().unwrap();
         let component = folder.join(".wharf/build/x.wasm");
-        Service { folder, name: "x".into(), component, package: None, manifest: None }
+        Service { folder, name: "x".into(), component, package: None, recipe: None, manifest: None }
     }
 
     #[test]

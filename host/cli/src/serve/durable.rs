@@ -25,7 +25,7 @@ pub(super) async fn run(
     hosting: &Hosting,
 ) -> Result<()> {
     let (logs, tap, fill) = Logs::new();
-    crate::log(Some(tap));
+    crate::log(Some(tap), "info");
     tokio::spawn(fill);
     let mut signals = Signals::catch()?;
     let sockets = hosting.edge.sockets()?;

@@ -1,6 +1,7 @@
 //! `wharf build`: one cargo run for several services, the component in its place, errors passed on. The
 //! toolchain pretends here; `make guests` uses the real one.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::{folder, guest, pretended_toolchain, service, wharf, words, write};
@@ -55,6 +56,60 @@ fn a_toolchain_that_cannot_is_named() {
 }
 
 #[test]
+fn a_tool_that_is_missing_is_named_with_what_installs_it() {
+    let root = folder();
+    for (language, source, tool, install) in [
+        ("javascript", "entry = \"service.js\"", "esbuild", "npm install"),
+        ("python", "entry = \"service.py\"", "componentize-py", "pip install componentize-py=="),
+        ("c", "sources = [\"service.c\"]", "clang-19", "apt-get install"),
+    ] {
+        for file in ["service.js", "service.py", "service.c"] {
+            write(&root.path().join(file), "");
+        }
+        let manifest = format!("name = \"x\"\n{ROUTES}[build]\nlanguage = \"{language}\"\n{source}\n");
+        write(&root.path().join("wharf.toml"), &manifest);
+        let (_, error, ok) =
+            words(&wharf(root.path()).arg("build").env("PATH", "/nowhere").output().unwrap());
+        assert!(!ok && error.contains(&format!("`{tool}` was found")) && error.contains(install), "{error}");
+    }
+}
+
+#[test]
+fn what_a_tool_says_is_passed_on_and_the_old_component_stays() {
+    let root = folder();
+    let manifest =
+        format!("name = \"x\"\n{ROUTES}[build]\nlanguage = \"javascript\"\nentry = \"service.js\"\n");
+    write(&root.path().join("wharf.toml"), &manifest);
+    write(&root.path().join("service.js"), "");
+    let bin = root.path().join("node_modules/.bin");
+    // Each pretended tool writes its own name to where its output goes.
+    executable(
+        &bin.join("esbuild"),
+        "for a; do case $a in --outfile=*) echo bundle > ${a#--outfile=};; esac; done",
+    );
+    executable(
+        &bin.join("componentize-qjs"),
+        "while [ $1 != --output ]; do shift; done; echo component > $2",
+    );
+    let (out, error, ok) = words(&wharf(root.path()).args(["build", "--json"]).output().unwrap());
+    assert!(ok && out.contains("\"bytes\""), "{out}{error}");
+    executable(&bin.join("esbuild"), "echo 'service.js:1: no such name' >&2; exit 1");
+    let (_, error, ok) = words(&wharf(root.path()).arg("build").output().unwrap());
+    assert!(
+        !ok && error.contains("`esbuild` says") && error.contains("service.js:1: no such name"),
+        "{error}"
+    );
+    let component = root.path().join(".wharf/build/x.wasm");
+    assert_eq!(std::fs::read_to_string(component).unwrap(), "component\n");
+}
+
+fn executable(path: &Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    write(path, &format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
 fn the_environment_of_an_outer_cargo_does_not_reach_the_build() {
     let root = folder();
     let [_, (_, rustc)] = pretended_toolchain(root.path());
@@ -70,7 +125,7 @@ fn the_environment_of_an_outer_cargo_does_not_reach_the_build() {
     assert!(ok, "{error}");
 }
 
-fn build(root: &std::path::Path) -> Command {
+fn build(root: &Path) -> Command {
     let mut command = wharf(root);
     command.arg("build").envs(pretended_toolchain(root));
     command

@@ -12,6 +12,8 @@ mod compile;
 #[cfg(test)]
 mod compose;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod deploy;
 #[cfg(test)]
 mod dev;
