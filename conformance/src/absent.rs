@@ -52,16 +52,14 @@ impl Absences {
             .map_err(|source| CaseError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 
-    /// Each suite and language without a guest, with the reason, or without one. A guest's folder may have a suffix
-    /// to its language, as `rust-03`.
+    /// Each suite and language without a guest, with the reason, or without one. A guest's folder may say more than
+    /// its language, as `rust-03` and `around-rust`.
     pub(crate) fn missing<'a>(&'a self, suites: &'a [Suite], guests: &[Guest]) -> Vec<Missing<'a>> {
         let mut missing = Vec::new();
         for suite in suites {
             for language in &self.languages {
                 let implements = |guest: &Guest| {
-                    let rest = guest.language.strip_prefix(language.as_str());
-                    guest.name == suite.guest
-                        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+                    guest.name == suite.guest && guest.language.split('-').any(|word| word == language)
                 };
                 if !guests.iter().any(implements) {
                     let absence = self.absent.iter().find(|absence| absence.covers(&suite.guest, language));
@@ -128,7 +126,7 @@ mod tests {
         .unwrap();
         let suite = |name: &str| Suite { guest: name.to_owned(), deploy: Vec::new(), cases: Vec::new() };
         let suites = [suite("kv"), suite("http")];
-        let guests = [guest("kv", "rust"), guest("http", "rust-03")];
+        let guests = [guest("kv", "around-rust"), guest("http", "rust-03")];
         let missing: Vec<_> = absences
             .missing(&suites, &guests)
             .iter()

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use wharf_host::{Config, Host, HostBuilder, Resolver, Resolving};
 use wharf_postgres::PrivatePostgres;
@@ -83,6 +84,8 @@ impl Stand {
         let mut config = Config::default();
         config.http.resolver = Arc::new(Names::of(&self.upstream)?);
         config.http.private = vec!["127.0.0.1".parse().expect("an address is a network")];
+        // An interpreter's component takes its time on a busy machine, and is compiled whole.
+        config.compile_timeout = Duration::from_secs(120);
         config.compile_cache = Some(self.cache.clone());
         Ok(Host::builder().config(config).database("main", self.postgres.connection_url(DATABASE)))
     }
