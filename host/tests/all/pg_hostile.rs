@@ -204,7 +204,7 @@ async fn what_greets_as_no_server_does_is_unavailable() {
         ("noerror", greeting(error(b""), End::Stay)),
         ("badtext", greeting(error(b"S\xff\xfe\0C\xff\0M\xff\0\0"), End::Stay)),
     ];
-    face(scripts, 3 * SECOND, &["unavailable"]).await;
+    Box::pin(face(scripts, 3 * SECOND, &["unavailable"])).await;
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn what_answers_as_no_server_does_is_a_typed_error_and_hurts_nobody() {
     ];
     // While a statement is prepared nothing runs, so that a broken connection is `unavailable`.
     let cases = ["unavailable", "connection-lost", "limit-exceeded", "timeout", "other", "db"];
-    face(scripts, 4 * SECOND, &cases).await;
+    Box::pin(face(scripts, 4 * SECOND, &cases)).await;
 }
 
 #[tokio::test]
@@ -264,8 +264,8 @@ async fn a_message_is_refused_by_the_length_that_it_promises() {
         end: End::Stay,
     };
     let scripts = vec![("gigabytes", row(0x7fff_ffff)), ("onemore", row((16 << 20) + 5))];
-    face(scripts, SECOND, &["limit-exceeded"]).await;
-    face(vec![("less", row(3))], SECOND, &["connection-lost"]).await;
+    Box::pin(face(scripts, SECOND, &["limit-exceeded"])).await;
+    Box::pin(face(vec![("less", row(3))], SECOND, &["connection-lost"])).await;
 }
 
 #[tokio::test]
@@ -277,5 +277,5 @@ async fn rows_without_end_are_cut_off() {
     };
     let scripts = vec![("small", rows(4, 1_000)), ("empty", rows(0, 1_000)), ("large", rows(1 << 20, 1))];
     // What drops its rows ends with its time.
-    face(scripts, 4 * SECOND, &["limit-exceeded", "timeout"]).await;
+    Box::pin(face(scripts, 4 * SECOND, &["limit-exceeded", "timeout"])).await;
 }

@@ -70,7 +70,7 @@ mod tests {
 
     fn run(compiler: wasmtime::Strategy, component: &[u8]) -> Result<u32, wasmtime::Error> {
         let engine = wasmtime::Engine::new(wasmtime::Config::new().strategy(compiler))?;
-        let component = wasmtime::component::Component::new(&engine, component)?;
+        let component = wasmtime::component::Component::from_binary(&engine, component)?;
         let mut store = wasmtime::Store::new(&engine, ());
         let instance = wasmtime::component::Linker::new(&engine).instantiate(&mut store, &component)?;
         let run = instance.get_typed_func::<(u32,), (u32,)>(&mut store, "run")?;
