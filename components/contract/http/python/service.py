@@ -1,175 +1,172 @@
 """Contract guest for `http-types` and `http-handler`; `../../README.md` lists what it answers."""
 
-import json
-from collections.abc import Iterator
-from urllib.parse import parse_qs
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 
+import wharf
 from componentize_py_types import Err
-from wit_world import exports
-from wit_world.exports import http_handler
-from wit_world.exports.http_handler import Reply, ReplyBody, ReplyBody_Bytes, ReplyBody_Reader, ReplyBody_Streamed
-from wit_world.imports.http_types import Body, Body_Bytes, Error_Other, Request
-
-PLAIN = ("content-type", b"text/plain; charset=utf-8")
-Headers = list[tuple[str, bytes]]
+from wharf import Request, Response
+from wit_world.imports import http_types
 
 
-class Chunks(http_handler.Chunks):
-    """A body that is pulled: pieces, and the trailers behind them."""
-
-    def __init__(self, pieces: Iterator[bytes], trailers: Headers | None = None):
-        self.pieces = pieces
-        self.after = trailers
-
-    def next(self) -> bytes | None:
-        return next(self.pieces, None)
-
-    def trailers(self) -> Headers | None:
-        return self.after
-
-
-def reply(body: ReplyBody, *headers: tuple[str, bytes], status: int = 200) -> Reply:
-    return Reply(status, list(headers), body)
-
-
-def text(words: str, *headers: tuple[str, bytes], status: int = 200) -> Reply:
-    return reply(ReplyBody_Bytes(words.encode()), PLAIN, *headers, status=status)
-
-
-def as_json(value: object) -> Reply:
-    return reply(ReplyBody_Bytes(json.dumps(value).encode()), ("content-type", b"application/json"))
-
-
-def shown(headers: Headers | None) -> list[tuple[str, str]] | None:
-    """Header fields as JSON: values that are no UTF-8 as `hex:...`."""
-
-    def value(value: bytes) -> str:
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return "hex:" + value.hex()
-
-    return None if headers is None else [(name, value(of)) for name, of in headers]
-
-
-def echo(request: Request) -> Reply:
-    return as_json({**vars(request), "headers": shown(request.headers)})
+@wharf.service
+def handle(request: Request) -> Response:
+    match request.path.split("/")[1:]:
+        case ["text"]:
+            return Response.text("Hello, World!")
+        case ["empty"]:
+            return Response.empty()
+        case ["big"]:
+            return Response.bytes(b"x" * number(request, "n", 0))
+        case ["status", code]:
+            return status(code)
+        case ["headers", "repeat"]:
+            return repeated_headers(number(request, "n", 3))
+        case ["headers", "bytes"]:
+            return Response.empty(200, [("x-latin", b"caf\xe9")])
+        case ["body"]:
+            return describe(request)
+        case ["body", "echo"]:
+            content_type = request.header("content-type", "application/octet-stream")
+            return Response.bytes(request.bytes(), headers=[("content-type", content_type)])
+        case ["body", "hand-on"]:
+            return Response.hand_on(request.body)
+        case ["body", "ignore"]:
+            return Response.text("ignored")
+        case ["body", "partly"]:
+            return partly(request)
+        case ["stream"]:
+            return Response.stream(chunks(request), headers=[("content-type", "text/plain; charset=utf-8")])
+        case ["stream", "endless"]:
+            return Response.stream(repeat(b"x" * number(request, "size", 16)))
+        case ["events"]:
+            headers = [("content-type", "text/event-stream"), ("cache-control", "no-cache")]
+            return Response.stream(events(number(request, "n", 3)), headers=headers)
+        case ["echo", *_] | ["params", *_]:
+            return echo(request)
+    return Response.text("no such route in the contract guest", 404)
 
 
-def status(path: str) -> Reply:
-    code = path.removeprefix("/status/")
-    return text(f"status {code}", status=int(code)) if code.isdigit() else text("a status is a number", status=400)
+def status(code: str) -> Response:
+    """`/status/418` answers 418."""
+    if not code.isdecimal():
+        return Response.text("a status is a number", 400)
+    return Response.text(f"status {code}", int(code))
 
 
-def pieces(body: Body, size: int) -> Iterator[bytes]:
-    if isinstance(body, Body_Bytes):
-        yield body.value
-        return
-    while piece := body.value.read(size):
-        yield piece
+def repeated_headers(count: int) -> Response:
+    response = Response.text("repeated")
+    for index in range(count):
+        response.add_header("x-repeated", str(index)).add_header("set-cookie", f"c{index}={index}")
+    return response
 
 
-def describe(body: Body, size: int) -> Reply:
+def echo(request: Request) -> Response:
+    """Everything that a guest gets to know about a request."""
+    return Response.json({
+        "method": request.method,
+        "scheme": request.scheme,
+        "authority": request.authority,
+        "path": request.path,
+        "query": request.query,
+        "path_params": request.path_params,
+        "headers": fields(request.headers),
+        "annotations": request.annotations,
+        "remote_addr": request.remote_addr,
+        "remote_port": request.remote_port,
+        "request_id": request.request_id,
+        "received_at": request.received_at,
+        "deadline": request.deadline,
+    })
+
+
+def describe(request: Request) -> Response:
     """Reads the whole body and tells what came."""
-    # FNV-1a of 32 bits: enough to see that nothing was lost or swapped, and a few lines in any language.
-    count, length, fnv, error = 0, 0, 0x811C9DC5, None
+    if isinstance(request.body, http_types.Body_Bytes):
+        return described("bytes", [request.body.value])
+    reader = request.body.value
+    pieces: list[bytes] = []
+    error = None
     try:
-        for piece in pieces(body, size):
-            count += 1
-            length += len(piece)
-            for byte in piece:
-                fnv = (fnv ^ byte) * 0x01000193 & 0xFFFFFFFF
+        while piece := reader.read(number(request, "piece", 65_536)):
+            pieces.append(piece)
     except Err as failed:
-        # Error_LimitExceeded is the contract's limit-exceeded.
-        name = type(failed.value).__name__.removeprefix("Error_")
-        error = "".join("-" + char.lower() if char.isupper() else char for char in name).lstrip("-")
-    by_value = isinstance(body, Body_Bytes)
-    return as_json({
-        "kind": "bytes" if by_value else "streamed",
-        "bytes": length,
-        "pieces": count,
-        "fnv1a": f"{fnv:08x}",
-        "trailers": None if by_value else shown(body.value.trailers()),
+        error = case_of(failed.value)
+    return described("streamed", pieces, reader.trailers(), error)
+
+
+def described(
+    kind: str, pieces: list[bytes], trailers: list[tuple[str, bytes]] | None = None, error: str | None = None
+) -> Response:
+    return Response.json({
+        "kind": kind,
+        "bytes": sum(map(len, pieces)),
+        "pieces": len(pieces),
+        "fnv1a": f"{fnv1a(pieces):08x}",
+        "trailers": None if trailers is None else fields(trailers),
         "error": error,
     })
 
 
-def partly(body: Body, wanted: int) -> Reply:
-    length = 0
-    for piece in pieces(body, 65536):
-        length += len(piece)
-        if length >= wanted:
+def fnv1a(pieces: Iterable[bytes]) -> int:
+    """FNV-1a of 32 bits: enough to see that nothing was lost or swapped, and a few lines in any language."""
+    total = 0x811C9DC5
+    for piece in pieces:
+        for byte in piece:
+            total = (total ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return total
+
+
+def case_of(error: http_types.Error) -> str:
+    """The case of an error as the contract spells it: `Error_ConnectionLost` is `connection-lost`."""
+    name = type(error).__name__.removeprefix("Error_")
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")
+
+
+def partly(request: Request) -> Response:
+    """Reads only some of the body, and leaves the rest."""
+    wanted = number(request, "n", 1)
+    read = 0
+    for piece in request.pieces():
+        read += len(piece)
+        if read >= wanted:
             break
-    return text(f"read at least {min(length, wanted)}")
+    return Response.text(f"read at least {min(read, wanted)}")
 
 
-def letters(n: int, size: int, fail: int | None, trap: int | None) -> Iterator[bytes]:
-    for index in range(n):
+def chunks(request: Request) -> Iterator[bytes]:
+    """`n` pieces of `size` letters, `a` in the first, with trailers and faults on demand."""
+    count, size = number(request, "n", 3), number(request, "size", 4)
+    fail, trap = number(request, "fail", -1), number(request, "trap", -1)
+    for index in range(count):
         if index == fail:
-            raise Err(Error_Other("asked to fail here"))
+            raise Err(http_types.Error_Other("asked to fail here"))
         if index == trap:
             raise RuntimeError("asked to trap here")
         yield bytes([ord("a") + index % 26]) * size
+    if number(request, "trailers", 0) == 1:
+        return [("x-chunks", str(count))]
 
 
-def endless(size: int) -> Iterator[bytes]:
-    while True:
-        yield b"x" * size
+def events(count: int) -> Iterator[str]:
+    """Server-sent events."""
+    for index in range(count):
+        yield f"id: {index}\ndata: event {index}\n\n"
 
 
-def events(n: int) -> Iterator[bytes]:
-    for index in range(n):
-        yield f"id: {index}\ndata: event {index}\n\n".encode()
+def fields(fields: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    """Header fields as JSON: values that are no UTF-8 as `hex:...`."""
+    return [(name, text(value)) for name, value in fields]
 
 
-class HttpHandler(exports.HttpHandler):
-    def handle(self, request: Request, body: Body) -> Reply:
-        query = {name: values[0] for name, values in parse_qs(request.query or "", True).items()}
+def text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return f"hex:{value.hex()}"
 
-        def number(name: str, default: int | None) -> int | None:
-            return int(query[name]) if name in query else default
 
-        match request.path:
-            case "/text":
-                return text("Hello, World!")
-            case "/empty":
-                return reply(ReplyBody_Bytes(b""), status=204)
-            case "/big":
-                return reply(ReplyBody_Bytes(b"x" * number("n", 0)))
-            case "/headers/repeat":
-                fields = [
-                    field
-                    for index in range(number("n", 3))
-                    for field in (("x-repeated", b"%d" % index), ("set-cookie", b"c%d=%d" % (index, index)))
-                ]
-                return text("repeated", *fields)
-            case "/headers/bytes":
-                return reply(ReplyBody_Bytes(b""), ("x-latin", b"caf\xe9"))
-            case "/body":
-                return describe(body, number("piece", 65536))
-            case "/body/echo":
-                kind = dict(request.headers).get("content-type", b"application/octet-stream")
-                return reply(ReplyBody_Bytes(b"".join(pieces(body, 65536))), ("content-type", kind))
-            case "/body/hand-on":
-                whole = isinstance(body, Body_Bytes)
-                return reply(ReplyBody_Bytes(body.value) if whole else ReplyBody_Reader(body.value))
-            case "/body/ignore":
-                return text("ignored")
-            case "/body/partly":
-                return partly(body, number("n", 1))
-            case "/stream":
-                n = number("n", 3)
-                after = [("x-chunks", b"%d" % n)] if query.get("trailers") == "1" else None
-                made = letters(n, number("size", 4), number("fail", None), number("trap", None))
-                return reply(ReplyBody_Streamed(Chunks(made, after)), PLAIN)
-            case "/stream/endless":
-                return reply(ReplyBody_Streamed(Chunks(endless(number("size", 16)))))
-            case "/events":
-                kind = [("content-type", b"text/event-stream"), ("cache-control", b"no-cache")]
-                return reply(ReplyBody_Streamed(Chunks(events(number("n", 3)))), *kind)
-            case path if path.startswith("/status/"):
-                return status(path)
-            case path if path.startswith(("/echo", "/params/")):
-                return echo(request)
-            case _:
-                return text("no such route in the contract guest", status=404)
+def number(request: Request, name: str, default: int) -> int:
+    """A number from the query, or what stands for it."""
+    value = request.query_param(name)
+    return int(value) if value and value.isdecimal() else default
