@@ -45,8 +45,8 @@ guests: wharf # all components: examples, bench services, contract guests
 
 languages: # guests in other languages; a guest whose tools could not be had is counted as absent
 	@.config/languages
-	@if [ -x $(TOOLS)/node_modules/.bin/jco ]; then $(WHARF) build $(SCRIPTS); fi
-	@if [ -x $(TOOLS)/python/bin/componentize-py ]; then $(WHARF) build $(PYTHONS); fi
+	@if [ -f $(TOOLS)/package.json.installed ]; then $(WHARF) build $(SCRIPTS); fi
+	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(PYTHONS); fi
 
 fmt: # formatting of both workspaces
 	cargo fmt --all --check
