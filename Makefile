@@ -13,6 +13,7 @@ GUESTS := $(patsubst %/Cargo.toml,%,$(wildcard components/examples/*/Cargo.toml 
 TOOLS := $(CURDIR)/target/tools
 SCRIPTS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/quickjs/wharf.toml components/contract/*/starlingmonkey/wharf.toml))
 PYTHONS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/python/wharf.toml))
+CS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/c/wharf.toml))
 export PATH := $(TOOLS)/node_modules/.bin:$(TOOLS)/python/bin:$(PATH)
 
 help: ## say what there is to make
@@ -47,6 +48,7 @@ languages: # guests in other languages; a guest whose tools could not be had is 
 	@.config/languages
 	@if [ -f $(TOOLS)/package.json.installed ]; then $(WHARF) build $(SCRIPTS); fi
 	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(PYTHONS); fi
+	@if [ -f $(TOOLS)/clang.installed ]; then $(WHARF) build $(CS); fi
 
 fmt: # formatting of both workspaces
 	cargo fmt --all --check

@@ -1,0 +1,85 @@
+// JSON commands and answers; `json.h` says what each does.
+
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+json_in *read_command(wharf_body_t *body, wharf_reply_t *reply) {
+  service_list_u8_t bytes;
+  wharf_error_t error;
+  if (!wharf_read_body(body, &bytes, &error)) {
+    wharf_reply_text(reply, wharf_body_status(&error), "the body broke off");
+    return NULL;
+  }
+  yyjson_doc *doc = yyjson_read((char *)bytes.ptr, bytes.len, 0);
+  if (!doc) wharf_reply_text(reply, 400, "the body is no JSON");
+  return yyjson_doc_get_root(doc);
+}
+
+void reply_with(wharf_reply_t *reply, json_doc *doc, json_out *answer) {
+  yyjson_mut_doc_set_root(doc, answer);
+  char *text = yyjson_mut_write(doc, 0, NULL);
+  if (!text) __builtin_trap();
+  wharf_reply_json(reply, 200, text);
+}
+
+void reply_done(wharf_reply_t *reply, const char *name) {
+  json_doc *doc = yyjson_mut_doc_new(NULL);
+  json_out *answer = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_true(doc, answer, name);
+  reply_with(reply, doc, answer);
+}
+
+void reply_no_route(wharf_reply_t *reply) { wharf_reply_text(reply, 404, "no such route in the contract guest"); }
+
+const char *member_text(json_in *object, const char *name, const char *fallback) {
+  const char *text = yyjson_get_str(yyjson_obj_get(object, name));
+  return text ? text : fallback;
+}
+
+uint64_t member_number(json_in *object, const char *name, uint64_t fallback) {
+  json_in *member = yyjson_obj_get(object, name);
+  return yyjson_is_uint(member) ? yyjson_get_uint(member) : fallback;
+}
+
+bool member_is_true(json_in *object, const char *name) { return yyjson_is_true(yyjson_obj_get(object, name)); }
+
+json_out *json_text(json_doc *doc, service_string_t text) {
+  return yyjson_mut_strn(doc, text.len ? (char *)text.ptr : "", text.len);
+}
+
+json_out *json_optional_text(json_doc *doc, service_option_string_t text) {
+  return text.is_some ? json_text(doc, text.val) : yyjson_mut_null(doc);
+}
+
+json_out *json_hex(json_doc *doc, service_list_u8_t bytes) {
+  static const char DIGITS[] = "0123456789abcdef";
+  char *text = wharf_allocate(2 * bytes.len);
+  for (size_t i = 0; i < bytes.len; i++) {
+    text[2 * i] = DIGITS[bytes.ptr[i] >> 4];
+    text[2 * i + 1] = DIGITS[bytes.ptr[i] & 15];
+  }
+  json_out *hex = yyjson_mut_strncpy(doc, text, 2 * bytes.len);
+  free(text);
+  return hex;
+}
+
+bool is_utf8(service_list_u8_t bytes) {
+  json_doc *doc = yyjson_mut_doc_new(NULL);
+  char *written = yyjson_mut_val_write(json_text(doc, (service_string_t){bytes.ptr, bytes.len}), 0, NULL);
+  free(written); // yyjson writes no string that is no UTF-8
+  yyjson_mut_doc_free(doc);
+  return written != NULL;
+}
+
+bool parse_hex(const char *text, service_list_u8_t *bytes) {
+  size_t length = strlen(text);
+  if (length % 2 || strspn(text, "0123456789abcdefABCDEF") != length) return false;
+  *bytes = (service_list_u8_t){wharf_allocate(length / 2), length / 2};
+  for (size_t i = 0; i < bytes->len; i++) {
+    char digits[] = {text[2 * i], text[2 * i + 1], 0};
+    bytes->ptr[i] = (uint8_t)strtoul(digits, NULL, 16);
+  }
+  return true;
+}

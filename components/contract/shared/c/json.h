@@ -1,0 +1,33 @@
+// What the contract guests in C share: JSON commands in, JSON answers out, over the vendored yyjson.
+#pragma once
+
+#include "../../../../guest-bindings/c/wharf.h"
+#include "../../vendor/yyjson/yyjson.h"
+
+typedef yyjson_val json_in;
+typedef yyjson_mut_val json_out;
+typedef yyjson_mut_doc json_doc;
+
+/// The body as JSON, or NULL, and `reply` says why not.
+json_in *read_command(wharf_body_t *body, wharf_reply_t *reply);
+/// 200 with `answer`.
+void reply_with(wharf_reply_t *reply, json_doc *doc, json_out *answer);
+/// 200 with `{name: true}`.
+void reply_done(wharf_reply_t *reply, const char *name);
+/// 404, for paths that the contract guest does not have.
+void reply_no_route(wharf_reply_t *reply);
+
+/// A member's text, or `fallback`. A C string: commands hold no zero bytes that matter.
+const char *member_text(json_in *object, const char *name, const char *fallback);
+/// A member that is a whole number of 0 or more, or `fallback`.
+uint64_t member_number(json_in *object, const char *name, uint64_t fallback);
+bool member_is_true(json_in *object, const char *name);
+
+/// Text of the contract, which must outlive the answer.
+json_out *json_text(json_doc *doc, service_string_t text);
+/// The same, or null.
+json_out *json_optional_text(json_doc *doc, service_option_string_t text);
+json_out *json_hex(json_doc *doc, service_list_u8_t bytes);
+bool is_utf8(service_list_u8_t bytes);
+/// What hexadecimal text stands for, from `malloc`; false when it is none.
+bool parse_hex(const char *text, service_list_u8_t *bytes);

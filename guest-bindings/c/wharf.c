@@ -1,0 +1,286 @@
+// What `wharf.h` declares, and the exports that a handler would otherwise write itself.
+
+#include "wharf.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *wharf_allocate(size_t size) {
+  void *block = malloc(size ? size : 1);
+  if (!block) __builtin_trap();
+  return block;
+}
+
+// Text
+
+service_string_t wharf_text(const char *text) { return (service_string_t){(uint8_t *)text, strlen(text)}; }
+
+service_string_t wharf_text_copy(const char *text) {
+  service_string_t borrowed = wharf_text(text);
+  return (service_string_t){(uint8_t *)wharf_c_string(borrowed), borrowed.len};
+}
+
+char *wharf_c_string(service_string_t text) {
+  char *copy = wharf_allocate(text.len + 1);
+  memcpy(copy, text.ptr, text.len);
+  copy[text.len] = 0;
+  return copy;
+}
+
+bool wharf_equals(service_string_t text, const char *other) {
+  return text.len == strlen(other) && memcmp(text.ptr, other, text.len) == 0;
+}
+
+bool wharf_starts_with(service_string_t text, const char *start) {
+  size_t length = strlen(start);
+  return text.len >= length && memcmp(text.ptr, start, length) == 0;
+}
+
+// Requests
+
+const service_list_u8_t *wharf_header(const wharf_request_t *request, const char *name) {
+  for (size_t i = 0; i < request->headers.len; i++)
+    if (wharf_equals(request->headers.ptr[i].f0, name)) return &request->headers.ptr[i].f1;
+  return NULL;
+}
+
+static int hex_digit(uint8_t letter) {
+  if (letter >= '0' && letter <= '9') return letter - '0';
+  letter |= 0x20;
+  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+/// Decodes `%41` and `+`; leaves a `%` that escapes nothing.
+static service_string_t decode(service_string_t encoded) {
+  service_string_t decoded = {wharf_allocate(encoded.len + 1), 0};
+  for (size_t i = 0; i < encoded.len; i++) {
+    uint8_t letter = encoded.ptr[i];
+    if (letter == '+') letter = ' ';
+    if (letter == '%' && i + 2 < encoded.len) {
+      int high = hex_digit(encoded.ptr[i + 1]), low = hex_digit(encoded.ptr[i + 2]);
+      if (high >= 0 && low >= 0) {
+        letter = (uint8_t)(high << 4 | low);
+        i += 2;
+      }
+    }
+    decoded.ptr[decoded.len++] = letter;
+  }
+  decoded.ptr[decoded.len] = 0;
+  return decoded;
+}
+
+/// Everything before the next `end`, or all that is left; `rest` then begins behind it.
+static service_string_t split(service_string_t *rest, char end) {
+  uint8_t *found = rest->len ? memchr(rest->ptr, end, rest->len) : NULL;
+  service_string_t part = {rest->ptr, found ? (size_t)(found - rest->ptr) : rest->len};
+  size_t taken = part.len + (found != NULL);
+  *rest = (service_string_t){rest->ptr + taken, rest->len - taken};
+  return part;
+}
+
+bool wharf_query_param(const wharf_request_t *request, const char *name, service_string_t *value) {
+  service_string_t rest = request->query.is_some ? request->query.val : (service_string_t){0};
+  while (rest.len) {
+    service_string_t pair = split(&rest, '&');
+    service_string_t key = decode(split(&pair, '='));
+    bool found = wharf_equals(key, name);
+    free(key.ptr);
+    if (found) {
+      *value = decode(pair);
+      return true;
+    }
+  }
+  return false;
+}
+
+size_t wharf_query_number(const wharf_request_t *request, const char *name, size_t fallback) {
+  service_string_t text;
+  if (!wharf_query_param(request, name, &text)) return fallback;
+  char *end = (char *)text.ptr;
+  errno = 0;
+  unsigned long number = isdigit(*text.ptr) ? strtoul(end, &end, 10) : 0;
+  bool fits = text.len && end == (char *)text.ptr + text.len && errno == 0;
+  free(text.ptr);
+  return fits ? number : fallback;
+}
+
+// Bodies
+
+/// Leaves nothing of a body, for it has gone elsewhere.
+static wharf_body_t take(wharf_body_t *body) {
+  wharf_body_t taken = *body;
+  *body = (wharf_body_t){.tag = WHARF_PLATFORM_HTTP_TYPES_BODY_BYTES};
+  return taken;
+}
+
+static void append(service_list_u8_t *bytes, size_t *capacity, service_list_u8_t piece) {
+  size_t wanted = bytes->len + piece.len;
+  if (*capacity < wanted) {
+    *capacity = 2 * *capacity > wanted ? 2 * *capacity : wanted;
+    bytes->ptr = realloc(bytes->ptr, *capacity);
+    if (!bytes->ptr) __builtin_trap();
+  }
+  memcpy(bytes->ptr + bytes->len, piece.ptr, piece.len);
+  bytes->len = wanted;
+}
+
+bool wharf_read_body(wharf_body_t *body, service_list_u8_t *bytes, wharf_error_t *error) {
+  enum { PIECE = 65536 };
+  wharf_body_t taken = take(body);
+  if (taken.tag == WHARF_PLATFORM_HTTP_TYPES_BODY_BYTES) {
+    *bytes = taken.val.bytes;
+    return true;
+  }
+  wharf_platform_http_types_own_body_reader_t own = taken.val.streamed;
+  wharf_platform_http_types_borrow_body_reader_t reader = wharf_platform_http_types_borrow_body_reader(own);
+  *bytes = (service_list_u8_t){0};
+  service_list_u8_t piece;
+  size_t capacity = 0;
+  bool whole;
+  while ((whole = wharf_platform_http_types_method_body_reader_read(reader, PIECE, &piece, error)) && piece.len) {
+    append(bytes, &capacity, piece);
+    service_list_u8_free(&piece);
+  }
+  if (!whole) service_list_u8_free(bytes);
+  wharf_platform_http_types_body_reader_drop_own(own);
+  return whole;
+}
+
+uint16_t wharf_body_status(const wharf_error_t *error) {
+  switch (error->tag) {
+  case WHARF_PLATFORM_HTTP_TYPES_ERROR_CONNECTION_LOST: return 400;
+  case WHARF_PLATFORM_HTTP_TYPES_ERROR_TIMEOUT: return 408;
+  case WHARF_PLATFORM_HTTP_TYPES_ERROR_LIMIT_EXCEEDED: return 413;
+  default: return 500;
+  }
+}
+
+void wharf_add_header(wharf_headers_t *headers, const char *name, const char *value) {
+  service_string_t copy = wharf_text_copy(value);
+  wharf_add_header_bytes(headers, name, (service_list_u8_t){copy.ptr, copy.len});
+}
+
+void wharf_add_header_bytes(wharf_headers_t *headers, const char *name, service_list_u8_t value) {
+  headers->ptr = realloc(headers->ptr, (headers->len + 1) * sizeof *headers->ptr);
+  if (!headers->ptr) __builtin_trap();
+  headers->ptr[headers->len++] = (service_tuple2_string_list_u8_t){wharf_text_copy(name), value};
+}
+
+#ifdef EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES
+
+// Replies
+
+void exports_wharf_platform_http_handler_handle(wharf_request_t *request, wharf_body_t *body, wharf_reply_t *reply) {
+  *reply = (wharf_reply_t){.status = 200};
+  wharf_handle(request, body, reply);
+  if (body->tag == WHARF_PLATFORM_HTTP_TYPES_BODY_STREAMED)
+    wharf_platform_http_types_body_reader_drop_own(body->val.streamed);
+  wharf_platform_http_types_body_free(body);
+  wharf_platform_http_types_request_free(request);
+}
+
+static void reply_whole(wharf_reply_t *reply, uint16_t status, const char *type, service_string_t text) {
+  reply->status = status;
+  wharf_add_header(&reply->headers, "content-type", type);
+  wharf_reply_bytes(reply, status, (service_list_u8_t){text.ptr, text.len});
+}
+
+void wharf_reply_text(wharf_reply_t *reply, uint16_t status, const char *text) {
+  reply_whole(reply, status, "text/plain; charset=utf-8", wharf_text_copy(text));
+}
+
+void wharf_reply_json(wharf_reply_t *reply, uint16_t status, char *json) {
+  reply_whole(reply, status, "application/json", wharf_text(json));
+}
+
+void wharf_reply_hand_on(wharf_reply_t *reply, uint16_t status, wharf_body_t *body) {
+  wharf_body_t taken = take(body);
+  reply->status = status;
+  if (taken.tag == WHARF_PLATFORM_HTTP_TYPES_BODY_BYTES) {
+    reply->body.tag = EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES;
+    reply->body.val.bytes = taken.val.bytes;
+  } else {
+    reply->body.tag = EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_READER;
+    reply->body.val.reader = taken.val.streamed;
+  }
+}
+
+// Bytes that are too many for one call
+
+typedef struct {
+  service_list_u8_t bytes;
+  size_t sent;
+} pieces_t;
+
+static bool next_piece(void *state, service_option_list_u8_t *piece, wharf_error_t *error) {
+  (void)error;
+  enum { PIECE = 1 << 20 };
+  pieces_t *pieces = state;
+  size_t left = pieces->bytes.len - pieces->sent, length = left < PIECE ? left : PIECE;
+  if (!length) return true;
+  *piece = (service_option_list_u8_t){true, {wharf_allocate(length), length}};
+  memcpy(piece->val.ptr, pieces->bytes.ptr + pieces->sent, length);
+  pieces->sent += length;
+  return true;
+}
+
+static void drop_pieces(void *state) {
+  service_list_u8_free(&((pieces_t *)state)->bytes);
+  free(state);
+}
+
+void wharf_reply_bytes(wharf_reply_t *reply, uint16_t status, service_list_u8_t bytes) {
+  enum { WHOLE = 4 << 20 };
+  reply->status = status;
+  if (bytes.len <= WHOLE) {
+    reply->body.tag = EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES;
+    reply->body.val.bytes = bytes;
+    return;
+  }
+  char length[24];
+  snprintf(length, sizeof length, "%zu", bytes.len);
+  wharf_add_header(&reply->headers, "content-length", length);
+  pieces_t *pieces = wharf_allocate(sizeof *pieces);
+  *pieces = (pieces_t){bytes, 0};
+  wharf_reply_stream(reply, status, (wharf_stream_t){.next = next_piece, .drop = drop_pieces, .state = pieces});
+}
+
+// Streams: the contract's resource `chunks`
+
+struct exports_wharf_platform_http_handler_chunks_t {
+  wharf_stream_t stream;
+};
+
+void wharf_reply_stream(wharf_reply_t *reply, uint16_t status, wharf_stream_t stream) {
+  exports_wharf_platform_http_handler_chunks_t *chunks = wharf_allocate(sizeof *chunks);
+  chunks->stream = stream;
+  reply->status = status;
+  reply->body.tag = EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_STREAMED;
+  reply->body.val.streamed = exports_wharf_platform_http_handler_chunks_new(chunks);
+}
+
+bool exports_wharf_platform_http_handler_method_chunks_next(exports_wharf_platform_http_handler_chunks_t *chunks,
+                                                            service_option_list_u8_t *piece, wharf_error_t *error) {
+  do { // the contract knows no empty piece
+    *piece = (service_option_list_u8_t){0};
+    if (!chunks->stream.next(chunks->stream.state, piece, error)) return false;
+  } while (piece->is_some && !piece->val.len);
+  return true;
+}
+
+bool exports_wharf_platform_http_handler_method_chunks_trailers(exports_wharf_platform_http_handler_chunks_t *chunks,
+                                                                wharf_headers_t *trailers) {
+  *trailers = (wharf_headers_t){0};
+  if (chunks->stream.trailers) chunks->stream.trailers(chunks->stream.state, trailers);
+  return trailers->len > 0;
+}
+
+void exports_wharf_platform_http_handler_chunks_destructor(exports_wharf_platform_http_handler_chunks_t *chunks) {
+  if (chunks->stream.drop) chunks->stream.drop(chunks->stream.state);
+  free(chunks);
+}
+
+#endif

@@ -1,0 +1,90 @@
+// Helpers over `service.h`, which `wharf build` generates from the contract: text, requests, bodies and replies.
+// Not in here: the capabilities; call their functions in `service.h`.
+//
+// Who frees what:
+//
+// * `wharf_handle` borrows its request and body: both are there until it returns, and are freed for it.
+// * What an import gives (`ret`, `err`) is the caller's, to be freed with the `..._free` of its type, and handles with
+//   `..._drop_own`. Arguments of imports stay the caller's, but for handles that a function takes for its own.
+// * What a service answers, streams included, is from `malloc`, and is freed for it once the host has read it.
+//
+// An instance answers one request and is thrown away with its memory and handles, unless the manifest says `reuse`.
+// So free what is large, what is made in loops, and what holds a connection; the rest goes anyway.
+#pragma once
+
+#include "service.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef wharf_platform_http_types_request_t wharf_request_t;
+typedef wharf_platform_http_types_headers_t wharf_headers_t;
+typedef wharf_platform_http_types_body_t wharf_body_t;
+typedef wharf_platform_http_types_error_t wharf_error_t;
+
+/// `malloc` that traps when there is no memory left.
+void *wharf_allocate(size_t size);
+
+/// A C string as the contract's text, not copied: for arguments of imports.
+service_string_t wharf_text(const char *text);
+/// A copy of a C string, from `malloc`: for what a service returns.
+service_string_t wharf_text_copy(const char *text);
+/// A copy with a zero byte at its end, from `malloc`.
+char *wharf_c_string(service_string_t text);
+bool wharf_equals(service_string_t text, const char *other);
+bool wharf_starts_with(service_string_t text, const char *start);
+
+/// The first header field of that name (in lower case), or NULL. Lives as long as the request.
+const service_list_u8_t *wharf_header(const wharf_request_t *request, const char *name);
+/// The first parameter of that name in the query, decoded (to whatever bytes), with a zero byte behind it; false without
+/// one. From `malloc`.
+bool wharf_query_param(const wharf_request_t *request, const char *name, service_string_t *value);
+/// The same as a number, or `fallback` where there is none that fits.
+size_t wharf_query_number(const wharf_request_t *request, const char *name, size_t fallback);
+
+/// Takes the whole body, from `malloc`; false, and the error, when it breaks off.
+bool wharf_read_body(wharf_body_t *body, service_list_u8_t *bytes, wharf_error_t *error);
+/// The status that tells a client why its body could not be read.
+uint16_t wharf_body_status(const wharf_error_t *error);
+
+/// Adds a field behind those that are there; copies both. Names are lower case.
+void wharf_add_header(wharf_headers_t *headers, const char *name, const char *value);
+/// The same for a value that is bytes, which it takes from `malloc`.
+void wharf_add_header_bytes(wharf_headers_t *headers, const char *name, service_list_u8_t value);
+
+#ifdef EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES // the world has a handler
+
+typedef exports_wharf_platform_http_handler_reply_t wharf_reply_t;
+
+/// The service: answers one request. `reply` begins as an empty 200.
+void wharf_handle(const wharf_request_t *request, wharf_body_t *body, wharf_reply_t *reply);
+
+/// Text; copied.
+void wharf_reply_text(wharf_reply_t *reply, uint16_t status, const char *text);
+/// JSON, which it takes from `malloc`.
+void wharf_reply_json(wharf_reply_t *reply, uint16_t status, char *json);
+/// Bytes without a content type, which it takes from `malloc`. More than 4 MiB go in pieces, as the host wants them.
+void wharf_reply_bytes(wharf_reply_t *reply, uint16_t status, service_list_u8_t bytes);
+/// The request's body, or what is left of it, past the memory of this instance.
+void wharf_reply_hand_on(wharf_reply_t *reply, uint16_t status, wharf_body_t *body);
+
+/// A body that is made piece by piece, as the client takes it. `state` outlives the request: copy what it needs of that.
+typedef struct {
+  /// Sets `piece` (from `malloc`, best 16 to 64 KiB) and returns true; at the end leaves it none and returns true;
+  /// or sets `error` and returns false, which breaks the response off.
+  bool (*next)(void *state, service_option_list_u8_t *piece, wharf_error_t *error);
+  /// Adds fields behind the end; NULL for none.
+  void (*trailers)(void *state, wharf_headers_t *trailers);
+  /// Frees the state; NULL for nothing to free. Not called when the whole instance goes.
+  void (*drop)(void *state);
+  void *state;
+} wharf_stream_t;
+
+void wharf_reply_stream(wharf_reply_t *reply, uint16_t status, wharf_stream_t stream);
+
+#endif
+
+#ifdef __cplusplus
+}
+#endif
