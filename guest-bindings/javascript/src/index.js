@@ -7,6 +7,7 @@ import { log } from "wharf:platform/log@0.1.0";
 
 import { Headers, Message, pieceOf, Request } from "./web/fetch.js";
 import { settle } from "./web/promise.js";
+import { seed } from "./web/random.js";
 
 const MIB = 1024 * 1024;
 
@@ -75,13 +76,21 @@ const complain = (error) => {
   log("error", "the service panicked", [["message", String(error)], ["location", location]]);
 };
 
+/** What the host knows of a request beside the message itself. */
+const infoOf = ({ pathParams, annotations, remoteAddr, remotePort, requestId, receivedAt, deadline }) => ({
+  params: Object.fromEntries(pathParams),
+  annotations: Object.fromEntries(annotations),
+  remoteAddr,
+  remotePort,
+  requestId,
+  receivedAt: Number(receivedAt),
+  deadline: Number(deadline),
+});
+
 const answer = async (fetch, head, body) => {
   try {
-    const { pathParams, annotations, remoteAddr, remotePort, requestId, receivedAt, deadline } = head;
-    const info = { remoteAddr, remotePort, requestId, receivedAt: Number(receivedAt), deadline: Number(deadline) };
-    info.params = Object.fromEntries(pathParams);
-    info.annotations = Object.fromEntries(annotations);
-    return replyOf(await fetch(Request.received(head, body), info));
+    seed(head.requestId);
+    return replyOf(await fetch(Request.received(head, body), infoOf(head)));
   } catch (error) {
     if (typeof error?.getResponse === "function") return replyOf(error.getResponse());
     complain(error);

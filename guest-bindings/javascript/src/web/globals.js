@@ -8,7 +8,7 @@ import { ReadableStream, TransformStream, WritableStream } from "./streams.js";
 import { TextDecoder, TextEncoder } from "./text.js";
 import { URL, URLSearchParams } from "./url.js";
 
-const missing = { console, ReadableStream, TextDecoder, TextEncoder, TransformStream, URL, URLSearchParams, WritableStream };
+const missing = { console, TextDecoder, TextEncoder, URL, URLSearchParams };
 for (const [name, value] of Object.entries(missing)) globalThis[name] ??= value;
-// A service makes replies of these, and no others.
-Object.assign(globalThis, { FormData, Headers, Request, Response });
+// A service makes replies of these, so those of StarlingMonkey make way.
+Object.assign(globalThis, { FormData, Headers, ReadableStream, Request, Response, TransformStream, WritableStream });

@@ -1,4 +1,4 @@
-// Streams for QuickJS: what handlers and Hono's streaming helpers use of the standard. A stream makes its next piece when
+// Streams: what handlers and Hono's streaming helpers use of the standard. A stream makes its next piece when
 // it is asked for it; there are no byte streams, no strategies and no `tee`.
 
 export class ReadableStream {
@@ -49,7 +49,7 @@ export class ReadableStream {
     this.#again = this.#busy;
     if (this.#busy) return;
     this.#busy = true;
-    Promise.try(() => this.#source.pull(this.#controller)).then(
+    new Promise((resolve) => resolve(this.#source.pull(this.#controller))).then(
       () => this.#rest(),
       (error) => this.#fail(error),
     );
