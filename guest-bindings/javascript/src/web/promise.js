@@ -183,4 +183,4 @@ class Promise {
 const quickjs = "__cqjs" in globalThis;
 export const settle = quickjs ? Promise.settle : (value) => value;
 delete Promise.settle;
-if (quickjs) globalThis.Promise = Promise;
+if (quickjs) Object.assign(globalThis, { Promise, queueMicrotask: enqueue });

@@ -1,18 +1,18 @@
 // `URL` and `URLSearchParams` for QuickJS. Addresses of http and https with names and IPv4 as they are written: international
-// names are not converted. Others are taken apart at the same places, and resolve nothing.
+// ones are refused. Other schemes are taken apart at the same places.
 
 const PORTS = { "http:": "80", "https:": "443" };
-const PATTERN = /^([a-z][a-z0-9+.-]*:)\/\/(?:([^/?#@:]*)(?::([^/?#@]*))?@)?(\[[0-9a-f:.]+\]|[^/?#:@\s]+)(?::(\d*))?([/?#].*)?$/i;
+const PATTERN = /^([a-z][a-z0-9+.-]*:)\/\/(?:([^/?#@:]*)(?::([^/?#@]*))?@)?(\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=-]+)(?::(\d*))?([/?#].*)?$/i;
 
 /** Percent-encodes what may not stand there; sequences that are encoded already stay. */
-const clean = (text, forbidden) => text.toWellFormed().replace(forbidden, encodeURIComponent);
-// `encodeURIComponent` leaves an apostrophe alone, which is what the standard wants of a path.
+const clean = (text, forbidden) =>
+  text.toWellFormed().replace(forbidden, (part) => (part === "'" ? "%27" : encodeURIComponent(part)));
 const OF_PATH = /[^!-~]|["<>`{}^]/gu;
-const OF_QUERY = /[^!-~]|["<>]/gu;
+const OF_QUERY = /[^!-~]|["<>']/gu;
 
 const withoutDots = (path) => {
   const kept = [];
-  const segments = path.replaceAll("\\", "/").split("/").slice(1);
+  const segments = path.split("/").slice(1);
   segments.forEach((segment, index) => {
     const plain = segment.replace(/%2e/gi, ".");
     if (plain === "..") kept.pop();
@@ -23,11 +23,14 @@ const withoutDots = (path) => {
 };
 
 export class URL {
+  #path;
   #search;
   #params;
+  #fragment;
 
   constructor(url, base) {
-    const text = String(url).trim();
+    // Browsers take a backslash for a slash, so whoever checks a host has to.
+    const text = String(url).trim().replace(/[\t\r\n]/g, "").replace(/^[^?#]*/, (start) => start.replaceAll("\\", "/"));
     const whole = /^[a-z][a-z0-9+.-]*:/i.test(text) || base === undefined ? text : resolved(text, new URL(base));
     const [, protocol, username = "", password = "", host, port = "", rest = ""] = PATTERN.exec(whole) ?? [];
     if (protocol === undefined || Number(port) > 65535) throw new TypeError(`\`${text}\` is no URL`);
@@ -37,9 +40,17 @@ export class URL {
     this.hostname = host.toLowerCase();
     this.port = port === "" || Number(port) === Number(PORTS[this.protocol]) ? "" : String(Number(port));
     const [, path, query = "", fragment = ""] = /^([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(rest);
-    this.pathname = withoutDots(clean(path || "/", OF_PATH));
+    this.pathname = path;
     this.search = query;
-    this.hash = fragment === "#" ? "" : clean(fragment, OF_PATH);
+    this.hash = fragment;
+  }
+
+  get pathname() {
+    return this.#path;
+  }
+
+  set pathname(value) {
+    this.#path = withoutDots(clean(String(value).replaceAll("\\", "/").replace(/^(?!\/)/, "/"), OF_PATH));
   }
 
   get search() {
@@ -50,6 +61,14 @@ export class URL {
   set search(value) {
     this.#search = clean(String(value).replace(/^\?/, ""), OF_QUERY);
     this.#params = undefined;
+  }
+
+  get hash() {
+    return this.#fragment && `#${this.#fragment}`;
+  }
+
+  set hash(value) {
+    this.#fragment = clean(String(value).replace(/^#/, ""), OF_PATH);
   }
 
   /** Once it was asked for, the query is what these write. */
@@ -97,7 +116,7 @@ const resolved = (text, base) => {
   if (text.startsWith("/")) return base.origin + text;
   if (text.startsWith("?")) return base.origin + base.pathname + text;
   if (text.startsWith("#")) return base.origin + base.pathname + base.search + text;
-  if (text === "") return base.href;
+  if (text === "") return base.origin + base.pathname + base.search;
   return base.origin + base.pathname.replace(/[^/]*$/, text);
 };
 
