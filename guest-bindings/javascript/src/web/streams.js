@@ -15,6 +15,8 @@ export class ReadableStream {
 
   constructor(source = {}) {
     const stream = this;
+    // Nobody has to ask for it.
+    this.#closed.promise.catch(() => {});
     this.#source = source;
     this.#controller = {
       /** How many pieces are waited for, and not there. */
@@ -174,12 +176,14 @@ export class WritableStream {
   locked = false;
 
   constructor(sink = {}) {
+    this.#closed.promise.catch(() => {});
     this.#sink = sink;
     this.#last = Promise.resolve(sink.start?.(this.#controller));
   }
 
   #fail(error) {
     this.#last = Promise.reject(error);
+    this.#last.catch(() => {});
     this.#closed.reject(error);
   }
 
