@@ -1,4 +1,4 @@
-// What `src/web` has of the web, beside what Node has: `node --test guest-bindings/javascript/test`.
+// What `src/web` has of the web, beside what Node has: `npm test`, which needs nothing but Node 20.
 
 import assert from "node:assert/strict";
 import test from "node:test";
