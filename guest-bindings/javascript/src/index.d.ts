@@ -44,4 +44,6 @@ export function stream(
  * The error of the contract that a capability threw, e.g. `errorOf<kv.Error>(thrown)?.tag === "unavailable"`; undefined for
  * anything else that was thrown. Which type it is depends on what was called: there is no way to see.
  */
-export function errorOf<Error extends { tag: string } = { tag: string; val?: unknown }>(thrown: unknown): Error | undefined;
+export function errorOf<Error extends { tag: string } = { tag: string; val?: unknown }>(
+  thrown: unknown,
+): Error | undefined;

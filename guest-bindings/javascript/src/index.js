@@ -66,14 +66,18 @@ const replyOf = (response) => {
   const { tag, val } = Message.sent(response);
   const long = tag === "bytes" && val.length > 4 * MIB;
   if (long) headers.push(["content-length", pieceOf(String(val.length))]);
-  const body = tag === "streamed" || long ? { tag: "streamed", val: new Chunks(long ? inPieces(val) : val) } : { tag, val };
+  const body =
+    tag === "streamed" || long ? { tag: "streamed", val: new Chunks(long ? inPieces(val) : val) } : { tag, val };
   return { status: response.status, headers, body };
 };
 
 /** Logs what is about to end the instance. */
 const complain = (error) => {
   const location = /\(?(\S+:\d+)(?::\d+)?\)?\s*$/m.exec(error?.stack ?? "")?.[1] ?? "";
-  log("error", "the service panicked", [["message", String(error)], ["location", location]]);
+  log("error", "the service panicked", [
+    ["message", String(error)],
+    ["location", location],
+  ]);
 };
 
 /** What the host knows of a request beside the message itself. */

@@ -97,7 +97,7 @@ export class Headers {
   }
 }
 
-/** The client's fault while its body is read: what a service answers that does not catch it. */
+/** The client's fault when its body is read: what a service answers that does not catch it. */
 export class BodyError extends Error {
   constructor(status, text, payload) {
     super(text);
@@ -235,7 +235,8 @@ export class Message {
 
   async formData() {
     const type = this.headers.get("content-type") ?? "";
-    if (!/^application\/x-www-form-urlencoded\b/i.test(type)) throw new TypeError(`\`${type}\` is no form that is read here`);
+    if (!/^application\/x-www-form-urlencoded\b/i.test(type))
+      throw new BodyError(415, `\`${type}\` is no form that is read here`);
     const form = new FormData();
     for (const [name, value] of new URLSearchParams(await this.text())) form.append(name, value);
     return form;
@@ -260,6 +261,16 @@ export class Request extends Message {
     });
     const content = body.tag === "streamed" ? new Incoming(body.val) : body.val.length > 0 ? body.val : null;
     return new Request(from, { body: content, headers: Headers.received(headers) });
+  }
+
+  /** A body that is no JSON is the client's fault. */
+  async json() {
+    const text = await this.text();
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new BodyError(400, "the request's body is no JSON");
+    }
   }
 
   clone() {
