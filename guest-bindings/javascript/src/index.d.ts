@@ -28,6 +28,14 @@ export interface HttpHandler {
 /** Makes a handler what the service answers requests with. Who uses Hono gives it `app.fetch`. */
 export function service(fetch: Handler): HttpHandler;
 
+/**
+ * An `async` function as a plain one of the contract: for what a service exports beside its handler, e.g.
+ * `export const guard = { check: awaited(async (request) => ...) }`.
+ */
+export function awaited<Args extends unknown[], Result>(
+  work: (...args: Args) => Result | Promise<Result>,
+): (...args: Args) => Result;
+
 type Piece = string | Uint8Array;
 type Trailers = HeadersInit | void;
 

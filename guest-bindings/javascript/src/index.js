@@ -102,5 +102,11 @@ const answer = async (fetch, head, body) => {
   }
 };
 
+/** An `async` function as a plain one of the contract: for what a service exports beside its handler. */
+export const awaited =
+  (work) =>
+  (...args) =>
+    settle(work(...args));
+
 /** The contract's `http-handler`, of a function that takes a `Request` and what else is known of it. */
-export const service = (fetch) => ({ Chunks, handle: (head, body) => settle(answer(fetch, head, body)) });
+export const service = (fetch) => ({ Chunks, handle: awaited((head, body) => answer(fetch, head, body)) });
