@@ -9,6 +9,7 @@ import (
 
 	types "wharf/bindings/wharf_platform_http_types"
 
+	witRuntime "go.bytecodealliance.org/pkg/wit/runtime"
 	wit "go.bytecodealliance.org/pkg/wit/types"
 )
 
@@ -94,6 +95,8 @@ func (body *bodyReader) Read(into []byte) (int, error) {
 	if len(piece) == 0 {
 		return 0, io.EOF
 	}
+	// What comes from the host stays pinned until then: whole bodies would not fit into the memory.
+	witRuntime.Unpin()
 	return copy(into, piece), nil
 }
 

@@ -1,6 +1,7 @@
 package wharf
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -60,11 +61,13 @@ func Text(content string) *Response {
 
 // JSON answers a value as `encoding/json` writes it, which must be possible.
 func JSON(content any) *Response {
-	text, err := json.Marshal(content)
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(content); err != nil {
 		panic(err)
 	}
-	return Bytes(text).WithHeader("content-type", "application/json")
+	return Bytes(bytes.TrimSuffix(text.Bytes(), []byte("\n"))).WithHeader("content-type", "application/json")
 }
 
 // Empty answers a status alone.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
 	handler "wharf/bindings/export_wharf_platform_http_handler"
 	types "wharf/bindings/wharf_platform_http_types"
@@ -50,15 +51,23 @@ func Serve(answer Handler) {
 // Logs what is about to end the instance, and lets it.
 func logPanic() {
 	if reason := recover(); reason != nil {
-		logError("the service panicked", fmt.Sprint(reason))
+		logError("the service panicked", fmt.Sprint(reason), wit.Tuple2[string, string]{F0: "location", F1: panicked()})
 		panic(reason)
 	}
 }
 
-func logError(event, message string) {
-	fields := []wit.Tuple2[string, string]{{F0: "message", F1: message}}
-	if _, file, line, ok := runtime.Caller(3); ok {
-		fields = append(fields, wit.Tuple2[string, string]{F0: "location", F1: fmt.Sprintf("%s:%d", file, line)})
+// Where the panic that is being recovered began: the innermost line that is not the runtime's.
+func panicked() string {
+	var counters [16]uintptr
+	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters[:])])
+	for {
+		frame, more := frames.Next()
+		if !more || !strings.HasPrefix(frame.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", frame.File, frame.Line)
+		}
 	}
-	log.Log(log.LevelError, event, fields)
+}
+
+func logError(event, message string, fields ...wit.Tuple2[string, string]) {
+	log.Log(log.LevelError, event, append([]wit.Tuple2[string, string]{{F0: "message", F1: message}}, fields...))
 }

@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 
 	types "wharf/bindings/wharf_platform_http_types"
+
+	witRuntime "go.bytecodealliance.org/pkg/wit/runtime"
 )
 
 // Content counts what came in, and hashes it: enough to see that nothing was lost or swapped.
@@ -35,6 +37,8 @@ func (content *Content) ReadAll(reader *types.BodyReader, piece uint32) any {
 			return nil
 		}
 		content.Add(read.Ok())
+		// What comes from the host stays pinned until then.
+		witRuntime.Unpin()
 	}
 }
 
