@@ -15,7 +15,7 @@ const usualPiece = 65_536
 
 // Reads the whole body and tells what came.
 func describe(request *wharf.Request) *wharf.Response {
-	var content contract.Content
+	content := contract.NewContent()
 	if request.Body.Tag() == types.BodyBytes {
 		content.Add(request.Body.Bytes())
 		return describeContent("bytes", content, nil, nil)
@@ -23,14 +23,10 @@ func describe(request *wharf.Request) *wharf.Response {
 	reader := request.Body.Streamed()
 	piece := uint32(contract.Number(request, "piece", usualPiece))
 	broken := content.ReadAll(reader, piece)
-	var trailers any
-	if fields := reader.Trailers(); fields.IsSome() {
-		trailers = contract.Fields(fields.Some())
-	}
-	return describeContent("streamed", content, trailers, broken)
+	return describeContent("streamed", content, contract.Trailers(reader), broken)
 }
 
-func describeContent(kind string, content contract.Content, trailers, broken any) *wharf.Response {
+func describeContent(kind string, content *contract.Content, trailers, broken any) *wharf.Response {
 	return wharf.JSON(map[string]any{
 		"kind":     kind,
 		"bytes":    content.Bytes,

@@ -94,7 +94,7 @@ func put(bucket *kv.Bucket, command command) (map[string]any, error) {
 }
 
 func putMany(bucket *kv.Bucket, command command) (map[string]any, error) {
-	items, err := mapped(command.Items, item.putItem)
+	items, err := contract.Mapped(command.Items, item.putItem)
 	if err != nil {
 		return nil, err
 	}
@@ -139,11 +139,11 @@ func scan(bucket *kv.Bucket, command command) (map[string]any, error) {
 }
 
 func transact(bucket *kv.Bucket, command command) (map[string]any, error) {
-	checks, err := mapped(command.Checks, check.check)
+	checks, err := contract.Mapped(command.Checks, check.check)
 	if err != nil {
 		return nil, err
 	}
-	mutations, err := mapped(command.Mutations, mutation.mutation)
+	mutations, err := contract.Mapped(command.Mutations, mutation.mutation)
 	if err != nil {
 		return nil, err
 	}

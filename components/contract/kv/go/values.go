@@ -75,7 +75,7 @@ func (condition *condition) UnmarshalJSON(text []byte) error {
 
 func (item item) key() (string, error) {
 	if item.Key == nil {
-		return "", malformed("`key` is missing")
+		return "", contract.Malformed("`key` is missing")
 	}
 	return *item.Key, nil
 }
@@ -96,13 +96,13 @@ func (item item) value() ([]byte, error) {
 	case item.Hex != nil:
 		value, err := hex.DecodeString(*item.Hex)
 		if err != nil {
-			return nil, malformed("`hex` is not hexadecimal")
+			return nil, contract.Malformed("`hex` is not hexadecimal")
 		}
 		return value, nil
 	case item.Size != nil && *item.Size >= 0:
 		return bytes.Repeat([]byte("x"), *item.Size), nil
 	}
-	return nil, malformed("`value`, `hex` or `size` is missing")
+	return nil, contract.Malformed("`value`, `hex` or `size` is missing")
 }
 
 func (check check) check() (kv.Check, error) {
@@ -123,24 +123,7 @@ func (mutation mutation) mutation() (kv.Mutation, error) {
 		delta := wharf.Optional(mutation.Delta).SomeOr(1)
 		return kv.MakeMutationIncrement(kv.IncrementItem{Key: key, Delta: delta}), err
 	}
-	return kv.Mutation{}, malformed("a mutation's `op` is put, delete or increment")
-}
-
-func malformed(problem string) error {
-	return wharf.Abort{Status: 400, Text: problem}
-}
-
-// Every item as the contract has it, or the first error.
-func mapped[From, To any](items []From, convert func(From) (To, error)) ([]To, error) {
-	converted := make([]To, 0, len(items))
-	for _, item := range items {
-		to, err := convert(item)
-		if err != nil {
-			return nil, err
-		}
-		converted = append(converted, to)
-	}
-	return converted, nil
+	return kv.Mutation{}, contract.Malformed("a mutation's `op` is put, delete or increment")
 }
 
 // `value` when it is text, otherwise `hex`.

@@ -17,6 +17,24 @@ func NoSuchRoute() (*wharf.Response, error) {
 	return nil, wharf.Abort{Status: 404, Text: "no such route in the contract guest"}
 }
 
+// Malformed answers a command that cannot be run.
+func Malformed(problem string) error {
+	return wharf.Abort{Status: 400, Text: problem}
+}
+
+// Mapped is every item converted, or the first error.
+func Mapped[From, To any](items []From, convert func(From) (To, error)) ([]To, error) {
+	converted := make([]To, 0, len(items))
+	for _, item := range items {
+		to, err := convert(item)
+		if err != nil {
+			return nil, err
+		}
+		converted = append(converted, to)
+	}
+	return converted, nil
+}
+
 // Number is a number from the query, or what stands for it.
 func Number(request *wharf.Request, name string, otherwise int) int {
 	text, _ := request.QueryParam(name)
@@ -56,6 +74,15 @@ func Fields(fields types.Headers) [][2]string {
 	return list
 }
 
+// Trailers is the trailers of a body for JSON, or nil.
+func Trailers(reader *types.BodyReader) any {
+	fields := reader.Trailers()
+	if fields.IsNone() {
+		return nil
+	}
+	return Fields(fields.Some())
+}
+
 // ErrorCase is the case of an error as the contract spells it.
 func ErrorCase(err types.Error) string {
 	cases := [...]string{
@@ -68,4 +95,24 @@ func ErrorCase(err types.Error) string {
 		types.ErrorOther:           "other",
 	}
 	return cases[err.Tag()]
+}
+
+// DescribeError is an error for JSON.
+func DescribeError(err types.Error) map[string]any {
+	var text string
+	switch err.Tag() {
+	case types.ErrorUnavailable:
+		text = err.Unavailable()
+	case types.ErrorConnectionLost:
+		text = err.ConnectionLost()
+	case types.ErrorDenied:
+		text = err.Denied()
+	case types.ErrorLimitExceeded:
+		text = err.LimitExceeded()
+	case types.ErrorInvalidArgument:
+		text = err.InvalidArgument()
+	case types.ErrorOther:
+		text = err.Other()
+	}
+	return map[string]any{"case": ErrorCase(err), "text": text}
 }
