@@ -18,7 +18,8 @@ pub struct Suite {
     /// The guest's folder below `components/contract/`; the service's name for tests of its author.
     #[serde(default)]
     pub guest: String,
-    /// Guests that are deployed before it, as `guard/rust`: what its manifest refers to.
+    /// Guests that are deployed before it, as `guard`: what its manifest refers to. Each is the one in the same
+    /// language, or else the one in Rust.
     #[serde(default)]
     pub deploy: Vec<String>,
     /// The cases, in the order in which they run.

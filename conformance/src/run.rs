@@ -30,10 +30,7 @@ pub async fn run(suites: &[Suite], guests: &[Guest], absences: &Absences, target
         let (guest, language, case) = (guest.to_owned(), language.to_owned(), case.to_owned());
         report.cells.push(Cell { guest, language, case, target, outcome });
     };
-    let exercises = |suite: &Suite, guest: &Guest| {
-        suite.guest == guest.name || suite.deploy.iter().any(|name| guest.is(name))
-    };
-    for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| exercises(suite, guest))) {
+    for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| exercises(suite, guest, guests))) {
         add(&guest.name, &guest.language, "-", Outcome::Failed("no suite of cases exercises it".to_owned()));
     }
     for (guest, language) in absences.stale(guests) {
@@ -75,11 +72,17 @@ pub async fn run(suites: &[Suite], guests: &[Guest], absences: &Absences, target
     report
 }
 
+/// Whether a suite runs with a guest, or with one that has it served beside.
+fn exercises(suite: &Suite, guest: &Guest, guests: &[Guest]) -> bool {
+    let has_beside = |of: &Guest| suite.deploy.iter().any(|name| of.beside(name, guests) == Some(guest));
+    suite.guest == guest.name || guests.iter().filter(|of| of.name == suite.guest).any(has_beside)
+}
+
 /// What a suite has deployed for a guest: others first, the guest last.
 fn services(suite: &Suite, guest: &Guest, guests: &[Guest]) -> Result<Vec<Project>, String> {
     let mut services = Vec::with_capacity(suite.deploy.len() + 1);
     for name in &suite.deploy {
-        let found = guests.iter().find(|guest| guest.is(name));
+        let found = guest.beside(name, guests);
         services.push(found.ok_or_else(|| format!("there is no guest `{name}` to deploy before it"))?);
     }
     services.push(guest);
@@ -217,10 +220,25 @@ fn request(step: &Step, line: &str, json: Option<&Value>) -> Result<Request<Outg
 
 #[cfg(test)]
 mod tests {
-    use super::fill;
-    use crate::case::Step;
+    use super::{exercises, fill};
+    use crate::case::{Step, Suite};
+    use crate::guest::Guest;
     use serde_json::json;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_guest_is_exercised_by_its_suite_or_beside_another_one_of_its_language() {
+        let guest = |name: &str, language: &str| Guest {
+            name: name.to_owned(),
+            language: language.to_owned(),
+            folder: "x".into(),
+        };
+        let suite =
+            Suite { guest: "guarded".to_owned(), deploy: vec!["guard".to_owned()], cases: Vec::new() };
+        let guests = [guest("guard", "c"), guest("guard", "go"), guest("guarded", "c"), guest("kv", "c")];
+        let exercised = |guest: &Guest| exercises(&suite, guest, &guests);
+        assert_eq!(guests.each_ref().map(exercised), [true, false, true, false]);
+    }
 
     #[test]
     fn a_list_is_filled_up_with_its_last_item() {
