@@ -9,6 +9,8 @@ import { Headers, Message, pieceOf, Request } from "./web/fetch.js";
 import { settle } from "./web/promise.js";
 import { seed } from "./web/random.js";
 
+export { execute, query, transaction } from "./pg.js";
+
 const MIB = 1024 * 1024;
 
 /** The error of the contract that a capability threw, as `{ tag, val }`; undefined for anything else. */
