@@ -5,6 +5,7 @@ import { bytesOf, decode, encode, fromLatin1, joined, toLatin1 } from "./text.js
 import { URLSearchParams as Pairs } from "./url.js";
 
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const HOST = /^(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i;
 const PIECE = 65536;
 
 export class Headers {
@@ -252,12 +253,13 @@ export class Request extends Message {
     this.url = from?.url ?? new URL(input).href;
   }
 
-  /** Of the contract's request: its address is known to be one. */
+  /** Of the contract's request. Clients may send no host, or anything for one: `new URL` of the address works all the same. */
   static received({ method, scheme, authority, path, query, headers }, body) {
+    const host = HOST.test(authority) ? authority : "localhost";
     const search = typeof query === "string" ? `?${query}` : "";
     const from = Object.create(Request.prototype, {
       method: { value: method },
-      url: { value: `${scheme}://${authority}${path}${search}` },
+      url: { value: `${scheme}://${host}${path}${search}` },
     });
     const content = body.tag === "streamed" ? new Incoming(body.val) : body.val.length > 0 ? body.val : null;
     return new Request(from, { body: content, headers: Headers.received(headers) });
