@@ -109,8 +109,7 @@ size_t wharf_query_number(const wharf_request_t *request, const char *name, size
 
 // Bodies
 
-/// Leaves nothing of a body, for it has gone elsewhere.
-static wharf_body_t take(wharf_body_t *body) {
+wharf_body_t wharf_take_body(wharf_body_t *body) {
   wharf_body_t taken = *body;
   *body = (wharf_body_t){.tag = WHARF_PLATFORM_HTTP_TYPES_BODY_BYTES};
   return taken;
@@ -129,7 +128,7 @@ static void append(service_list_u8_t *bytes, size_t *capacity, service_list_u8_t
 
 bool wharf_read_body(wharf_body_t *body, service_list_u8_t *bytes, wharf_error_t *error) {
   enum { PIECE = 65536 };
-  wharf_body_t taken = take(body);
+  wharf_body_t taken = wharf_take_body(body);
   if (taken.tag == WHARF_PLATFORM_HTTP_TYPES_BODY_BYTES) {
     *bytes = taken.val.bytes;
     return true;
@@ -156,6 +155,24 @@ uint16_t wharf_body_status(const wharf_error_t *error) {
   case WHARF_PLATFORM_HTTP_TYPES_ERROR_LIMIT_EXCEEDED: return 413;
   default: return 500;
   }
+}
+
+const char *wharf_error_case(const wharf_error_t *error) {
+  static const char *const CASES[] = {
+      [WHARF_PLATFORM_HTTP_TYPES_ERROR_UNAVAILABLE] = "unavailable",
+      [WHARF_PLATFORM_HTTP_TYPES_ERROR_CONNECTION_LOST] = "connection-lost",
+      [WHARF_PLATFORM_HTTP_TYPES_ERROR_DENIED] = "denied",
+      [WHARF_PLATFORM_HTTP_TYPES_ERROR_TIMEOUT] = "timeout",
+      [WHARF_PLATFORM_HTTP_TYPES_ERROR_LIMIT_EXCEEDED] = "limit-exceeded",
+      [WHARF_PLATFORM_HTTP_TYPES_ERROR_INVALID_ARGUMENT] = "invalid-argument",
+      [WHARF_PLATFORM_HTTP_TYPES_ERROR_OTHER] = "other",
+  };
+  return CASES[error->tag];
+}
+
+service_string_t wharf_error_text(const wharf_error_t *error) {
+  bool has_none = error->tag == WHARF_PLATFORM_HTTP_TYPES_ERROR_TIMEOUT;
+  return has_none ? (service_string_t){0} : error->val.other; // all others have theirs in the same place
 }
 
 void wharf_add_header(wharf_headers_t *headers, const char *name, const char *value) {
@@ -197,7 +214,7 @@ void wharf_reply_json(wharf_reply_t *reply, uint16_t status, char *json) {
 }
 
 void wharf_reply_hand_on(wharf_reply_t *reply, uint16_t status, wharf_body_t *body) {
-  wharf_body_t taken = take(body);
+  wharf_body_t taken = wharf_take_body(body);
   reply->status = status;
   if (taken.tag == WHARF_PLATFORM_HTTP_TYPES_BODY_BYTES) {
     reply->body.tag = EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES;

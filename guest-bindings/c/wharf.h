@@ -48,6 +48,14 @@ bool wharf_read_body(wharf_body_t *body, service_list_u8_t *bytes, wharf_error_t
 /// The status that tells a client why its body could not be read.
 uint16_t wharf_body_status(const wharf_error_t *error);
 
+/// The body, for another message; leaves nothing of it.
+wharf_body_t wharf_take_body(wharf_body_t *body);
+
+/// The case of an error as the contract spells it, e.g. "connection-lost".
+const char *wharf_error_case(const wharf_error_t *error);
+/// What it says beside that; empty for a `timeout`. Lives as long as the error.
+service_string_t wharf_error_text(const wharf_error_t *error);
+
 /// Adds a field behind those that are there; copies both. Names are lower case.
 void wharf_add_header(wharf_headers_t *headers, const char *name, const char *value);
 /// The same for a value that is bytes, which it takes from `malloc`.

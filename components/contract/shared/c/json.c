@@ -45,6 +45,17 @@ uint64_t member_number(json_in *object, const char *name, uint64_t fallback) {
 
 bool member_is_true(json_in *object, const char *name) { return yyjson_is_true(yyjson_obj_get(object, name)); }
 
+uint32_t member_u32(json_in *object, const char *name, uint32_t fallback) {
+  uint64_t number = member_number(object, name, fallback);
+  return number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+}
+
+json_out *json_object(json_doc *doc, const char *name, json_out *value) {
+  json_out *object = yyjson_mut_obj(doc);
+  yyjson_mut_obj_add_val(doc, object, name, value);
+  return object;
+}
+
 json_out *json_text(json_doc *doc, service_string_t text) {
   return yyjson_mut_strn(doc, text.len ? (char *)text.ptr : "", text.len);
 }
@@ -63,6 +74,23 @@ json_out *json_hex(json_doc *doc, service_list_u8_t bytes) {
   json_out *hex = yyjson_mut_strncpy(doc, text, 2 * bytes.len);
   free(text);
   return hex;
+}
+
+json_out *json_lossy(json_doc *doc, service_list_u8_t bytes) {
+  static const service_list_u8_t REPLACEMENT = {(uint8_t *)"\xef\xbf\xbd", 3};
+  service_list_u8_t text = {wharf_allocate(REPLACEMENT.len * bytes.len), 0};
+  for (size_t i = 0; i < bytes.len;) {
+    uint8_t first = bytes.ptr[i];
+    service_list_u8_t letter = {bytes.ptr + i, first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4};
+    bool valid = letter.len <= bytes.len - i && is_utf8(letter);
+    i += valid ? letter.len : 1;
+    if (!valid) letter = REPLACEMENT;
+    memcpy(text.ptr + text.len, letter.ptr, letter.len);
+    text.len += letter.len;
+  }
+  json_out *lossy = yyjson_mut_strncpy(doc, (char *)text.ptr, text.len);
+  free(text.ptr);
+  return lossy;
 }
 
 bool is_utf8(service_list_u8_t bytes) {

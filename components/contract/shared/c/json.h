@@ -22,12 +22,18 @@ const char *member_text(json_in *object, const char *name, const char *fallback)
 /// A member that is a whole number of 0 or more, or `fallback`.
 uint64_t member_number(json_in *object, const char *name, uint64_t fallback);
 bool member_is_true(json_in *object, const char *name);
+/// A member that is a whole number of 32 bits, or `fallback`; a larger one is the largest.
+uint32_t member_u32(json_in *object, const char *name, uint32_t fallback);
 
+/// An object with one member.
+json_out *json_object(json_doc *doc, const char *name, json_out *value);
 /// Text of the contract, which must outlive the answer.
 json_out *json_text(json_doc *doc, service_string_t text);
 /// The same, or null.
 json_out *json_optional_text(json_doc *doc, service_option_string_t text);
 json_out *json_hex(json_doc *doc, service_list_u8_t bytes);
+/// Bytes as text, copied, with U+FFFD for what is no UTF-8.
+json_out *json_lossy(json_doc *doc, service_list_u8_t bytes);
 bool is_utf8(service_list_u8_t bytes);
 /// What hexadecimal text stands for, from `malloc`; false when it is none.
 bool parse_hex(const char *text, service_list_u8_t *bytes);
