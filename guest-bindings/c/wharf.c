@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <malloc.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,16 @@ void *wharf_allocate(size_t size) {
   void *block = malloc(size ? size : 1);
   if (!block) __builtin_trap();
   return block;
+}
+
+/// Room for one more item behind `length` of them. A list doubles, or adding many would copy it as often.
+static void *make_room(void *items, size_t length, size_t item_size) {
+  if (!length) items = NULL; // an empty list has no memory, wherever it points
+  size_t wanted = (length + 1) * item_size;
+  if (malloc_usable_size(items) >= wanted) return items;
+  void *moved = realloc(items, 2 * wanted);
+  if (!moved) __builtin_trap();
+  return moved;
 }
 
 // Text
@@ -39,12 +51,65 @@ bool wharf_starts_with(service_string_t text, const char *start) {
   return text.len >= length && memcmp(text.ptr, start, length) == 0;
 }
 
+/// How many bytes the character has that begins here; 0 for what is no UTF-8.
+static size_t character_length(const uint8_t *text, size_t left) {
+  uint8_t first = text[0];
+  size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  if (length > left) return 0;
+  for (size_t i = 1; i < length; i++)
+    if ((text[i] & 0xc0) != 0x80) return 0;
+  if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xf0 && text[1] < 0x90)) return 0;   // longer than needed
+  if ((first == 0xed && text[1] >= 0xa0) || (first == 0xf4 && text[1] >= 0x90)) return 0; // surrogates, and beyond the last
+  return length;
+}
+
+bool wharf_is_utf8(service_string_t text) {
+  for (size_t at = 0, length; at < text.len; at += length)
+    if (!(length = character_length(text.ptr + at, text.len - at))) return false;
+  return true;
+}
+
+char *wharf_json_string(service_string_t text) {
+  enum { LONGEST = 6 }; // of one byte: \u0000
+  char *json = wharf_allocate(LONGEST * text.len + sizeof "\"\""), *end = json;
+  *end++ = '"';
+  for (size_t at = 0; at < text.len;) {
+    const uint8_t *next = text.ptr + at;
+    size_t length = character_length(next, text.len - at);
+    if (!length || *next < 0x20) {
+      end += sprintf(end, "\\u%04x", length ? *next : 0xfffdu);
+      at++;
+      continue;
+    }
+    if (*next == '"' || *next == '\\') *end++ = '\\';
+    memcpy(end, next, length);
+    end += length;
+    at += length;
+  }
+  strcpy(end, "\"");
+  return json;
+}
+
 // Requests
 
 const service_list_u8_t *wharf_header(const wharf_request_t *request, const char *name) {
   for (size_t i = 0; i < request->headers.len; i++)
     if (wharf_equals(request->headers.ptr[i].f0, name)) return &request->headers.ptr[i].f1;
   return NULL;
+}
+
+static const service_string_t *find(service_list_tuple2_string_string_t pairs, const char *name) {
+  for (size_t i = 0; i < pairs.len; i++)
+    if (wharf_equals(pairs.ptr[i].f0, name)) return &pairs.ptr[i].f1;
+  return NULL;
+}
+
+const service_string_t *wharf_path_param(const wharf_request_t *request, const char *name) {
+  return find(request->path_params, name);
+}
+
+const service_string_t *wharf_annotation(const wharf_request_t *request, const char *name) {
+  return find(request->annotations, name);
 }
 
 static int hex_digit(uint8_t letter) {
@@ -181,10 +246,136 @@ void wharf_add_header(wharf_headers_t *headers, const char *name, const char *va
 }
 
 void wharf_add_header_bytes(wharf_headers_t *headers, const char *name, service_list_u8_t value) {
-  headers->ptr = realloc(headers->ptr, (headers->len + 1) * sizeof *headers->ptr);
-  if (!headers->ptr) __builtin_trap();
+  headers->ptr = make_room(headers->ptr, headers->len, sizeof *headers->ptr);
   headers->ptr[headers->len++] = (service_tuple2_string_list_u8_t){wharf_text_copy(name), value};
 }
+
+#ifdef WHARF_PLATFORM_LOG_LEVEL_TRACE
+
+// Settings and logs
+
+char *wharf_config(const char *key) {
+  service_string_t name = wharf_text(key), value;
+  return wharf_platform_config_get(&name, &value) ? wharf_c_string(value) : NULL;
+}
+
+void wharf_log(wharf_level_t level, const char *format, ...) {
+  char *text;
+  va_list values;
+  va_start(values, format);
+  int length = vasprintf(&text, format, values);
+  va_end(values);
+  if (length < 0) __builtin_trap();
+  service_string_t message = {(uint8_t *)text, (size_t)length};
+  for (size_t at = 0, step; at < message.len; at += step ? step : 1)
+    if (!(step = character_length(message.ptr + at, message.len - at))) message.ptr[at] = '?';
+  service_list_tuple2_string_string_t fields = {0};
+  wharf_platform_log_log(level, &message, &fields);
+  free(text);
+}
+
+void wharf_panic_at(const char *file, int line, const char *message) {
+  char location[256];
+  snprintf(location, sizeof location, "%s:%d", file, line);
+  service_tuple2_string_string_t pairs[] = {
+      {wharf_text("message"), wharf_text(message)},
+      {wharf_text("location"), wharf_text(location)},
+  };
+  service_list_tuple2_string_string_t fields = {pairs, sizeof pairs / sizeof *pairs};
+  service_string_t event = wharf_text("the service panicked");
+  wharf_platform_log_log(WHARF_PLATFORM_LOG_LEVEL_ERROR, &event, &fields);
+  __builtin_trap();
+}
+
+#endif
+
+#ifdef WHARF_PLATFORM_KV_ERROR_UNAVAILABLE
+
+// Buckets
+
+static const wharf_platform_kv_condition_t ALWAYS = {.tag = WHARF_PLATFORM_KV_CONDITION_ALWAYS};
+
+bool wharf_kv_open(const char *name, wharf_bucket_t *bucket, wharf_kv_error_t *error) {
+  service_string_t text = wharf_text(name);
+  wharf_platform_kv_own_bucket_t own;
+  if (!wharf_platform_kv_static_bucket_open(&text, &own, error)) return false;
+  *bucket = wharf_platform_kv_borrow_bucket(own);
+  return true;
+}
+
+bool wharf_kv_get(wharf_bucket_t bucket, service_string_t key, service_list_u8_t *value, bool *found,
+                  wharf_kv_error_t *error) {
+  wharf_platform_kv_option_entry_t entry;
+  if (!wharf_platform_kv_method_bucket_get(bucket, &key, &entry, error)) return false;
+  *found = entry.is_some;
+  *value = entry.is_some ? entry.val.value : (service_list_u8_t){0};
+  return true;
+}
+
+bool wharf_kv_put(wharf_bucket_t bucket, service_string_t key, service_list_u8_t value, uint64_t ttl_ms,
+                  wharf_kv_error_t *error) {
+  wharf_platform_kv_put_item_t item = {key, value, {ttl_ms > 0, ttl_ms}};
+  wharf_platform_kv_condition_t always = ALWAYS;
+  wharf_platform_kv_option_version_t version;
+  return wharf_platform_kv_method_bucket_put(bucket, &item, &always, &version, error);
+}
+
+bool wharf_kv_increment(wharf_bucket_t bucket, service_string_t key, int64_t delta, int64_t *sum, wharf_kv_error_t *error) {
+  wharf_platform_kv_increment_item_t item = {key, delta};
+  return wharf_platform_kv_method_bucket_increment(bucket, &item, 0, NULL, sum, error);
+}
+
+bool wharf_kv_delete(wharf_bucket_t bucket, service_string_t key, bool *deleted, wharf_kv_error_t *error) {
+  wharf_platform_kv_condition_t always = ALWAYS;
+  return wharf_platform_kv_method_bucket_delete(bucket, &key, &always, deleted, error);
+}
+
+const char *wharf_kv_error_case(const wharf_kv_error_t *error) {
+  static const char *const CASES[] = {
+      [WHARF_PLATFORM_KV_ERROR_UNAVAILABLE] = "unavailable",
+      [WHARF_PLATFORM_KV_ERROR_CONNECTION_LOST] = "connection-lost",
+      [WHARF_PLATFORM_KV_ERROR_DENIED] = "denied",
+      [WHARF_PLATFORM_KV_ERROR_TIMEOUT] = "timeout",
+      [WHARF_PLATFORM_KV_ERROR_LIMIT_EXCEEDED] = "limit-exceeded",
+      [WHARF_PLATFORM_KV_ERROR_INVALID_ARGUMENT] = "invalid-argument",
+      [WHARF_PLATFORM_KV_ERROR_UNSUPPORTED] = "unsupported",
+      [WHARF_PLATFORM_KV_ERROR_OTHER] = "other",
+  };
+  return CASES[error->tag];
+}
+
+#endif
+
+#ifdef EXPORTS_WHARF_PLATFORM_GUARD_VERDICT_ALLOW
+
+// Verdicts
+
+void exports_wharf_platform_guard_check(wharf_request_t *request, wharf_verdict_t *verdict) {
+  *verdict = (wharf_verdict_t){.tag = EXPORTS_WHARF_PLATFORM_GUARD_VERDICT_ANSWER, .val.answer.status = 403};
+  wharf_check(request, verdict);
+  wharf_platform_http_types_request_free(request);
+}
+
+void wharf_allow(wharf_verdict_t *verdict) {
+  *verdict = (wharf_verdict_t){.tag = EXPORTS_WHARF_PLATFORM_GUARD_VERDICT_ALLOW};
+}
+
+void wharf_annotate(wharf_verdict_t *verdict, const char *name, service_string_t value) {
+  service_list_tuple2_string_string_t *pairs = &verdict->val.allow;
+  pairs->ptr = make_room(pairs->ptr, pairs->len, sizeof *pairs->ptr);
+  service_string_t copy = {(uint8_t *)wharf_c_string(value), value.len};
+  pairs->ptr[pairs->len++] = (service_tuple2_string_string_t){wharf_text_copy(name), copy};
+}
+
+void wharf_refuse(wharf_verdict_t *verdict, uint16_t status, const char *text) {
+  service_string_t copy = wharf_text_copy(text);
+  *verdict = (wharf_verdict_t){.tag = EXPORTS_WHARF_PLATFORM_GUARD_VERDICT_ANSWER};
+  verdict->val.answer.status = status;
+  verdict->val.answer.body.val.bytes = (service_list_u8_t){copy.ptr, copy.len};
+  wharf_add_header(&verdict->val.answer.headers, "content-type", "text/plain; charset=utf-8");
+}
+
+#endif
 
 #ifdef EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES
 
