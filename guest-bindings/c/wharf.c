@@ -250,6 +250,22 @@ void wharf_add_header_bytes(wharf_headers_t *headers, const char *name, service_
   headers->ptr[headers->len++] = (service_tuple2_string_list_u8_t){wharf_text_copy(name), value};
 }
 
+void wharf_remove_header(wharf_headers_t *headers, const char *name) {
+  size_t kept = 0;
+  for (size_t i = 0; i < headers->len; i++) {
+    if (wharf_equals(headers->ptr[i].f0, name))
+      service_tuple2_string_list_u8_free(&headers->ptr[i]);
+    else
+      headers->ptr[kept++] = headers->ptr[i];
+  }
+  headers->len = kept;
+}
+
+void wharf_set_header(wharf_headers_t *headers, const char *name, const char *value) {
+  wharf_remove_header(headers, name);
+  wharf_add_header(headers, name, value);
+}
+
 #ifdef WHARF_PLATFORM_LOG_LEVEL_TRACE
 
 // Settings and logs
@@ -383,7 +399,11 @@ void wharf_refuse(wharf_verdict_t *verdict, uint16_t status, const char *text) {
 
 void exports_wharf_platform_http_handler_handle(wharf_request_t *request, wharf_body_t *body, wharf_reply_t *reply) {
   *reply = (wharf_reply_t){.status = 200};
+#ifdef WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES
+  wharf_wrap(request, body, reply);
+#else
   wharf_handle(request, body, reply);
+#endif
   if (body->tag == WHARF_PLATFORM_HTTP_TYPES_BODY_STREAMED)
     wharf_platform_http_types_body_reader_drop_own(body->val.streamed);
   wharf_platform_http_types_body_free(body);
@@ -489,6 +509,145 @@ bool exports_wharf_platform_http_handler_method_chunks_trailers(exports_wharf_pl
 void exports_wharf_platform_http_handler_chunks_destructor(exports_wharf_platform_http_handler_chunks_t *chunks) {
   if (chunks->stream.drop) chunks->stream.drop(chunks->stream.state);
   free(chunks);
+}
+
+// Bodies of replies, changed on their way
+
+static wharf_platform_http_types_borrow_body_reader_t reader_of(void *state) {
+  return wharf_platform_http_types_borrow_body_reader(*(wharf_platform_http_types_own_body_reader_t *)state);
+}
+
+static bool next_of_reader(void *state, service_option_list_u8_t *piece, wharf_error_t *error) {
+  enum { PIECE = 65536 };
+  if (!wharf_platform_http_types_method_body_reader_read(reader_of(state), PIECE, &piece->val, error)) return false;
+  piece->is_some = piece->val.len > 0;
+  return true;
+}
+
+static void trailers_of_reader(void *state, wharf_headers_t *trailers) {
+  wharf_platform_http_types_method_body_reader_trailers(reader_of(state), trailers);
+}
+
+static void drop_reader(void *state) {
+  wharf_platform_http_types_body_reader_drop_own(*(wharf_platform_http_types_own_body_reader_t *)state);
+  free(state);
+}
+
+/// A copy, from `malloc`.
+static void *keep(const void *value, size_t size) { return memcpy(wharf_allocate(size), value, size); }
+
+wharf_stream_t wharf_take_stream(wharf_reply_t *reply) {
+  exports_wharf_platform_http_handler_reply_body_t body = reply->body;
+  reply->body = (exports_wharf_platform_http_handler_reply_body_t){
+      .tag = EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES};
+  wharf_remove_header(&reply->headers, "content-length");
+  if (body.tag == EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES) {
+    pieces_t pieces = {body.val.bytes, 0};
+    return (wharf_stream_t){.next = next_piece, .drop = drop_pieces, .state = keep(&pieces, sizeof pieces)};
+  }
+  if (body.tag == EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_READER) {
+    void *state = keep(&body.val.reader, sizeof body.val.reader);
+    return (wharf_stream_t){next_of_reader, trailers_of_reader, drop_reader, state};
+  }
+  exports_wharf_platform_http_handler_chunks_t *chunks =
+      exports_wharf_platform_http_handler_chunks_rep(body.val.streamed);
+  wharf_stream_t stream = chunks->stream;
+  chunks->stream = (wharf_stream_t){0};
+  exports_wharf_platform_http_handler_chunks_drop_own(body.val.streamed);
+  return stream;
+}
+
+typedef struct {
+  wharf_stream_t inner;
+  void (*change)(service_list_u8_t *piece);
+} mapped_t;
+
+static bool next_mapped(void *state, service_option_list_u8_t *piece, wharf_error_t *error) {
+  mapped_t *mapped = state;
+  if (!mapped->inner.next(mapped->inner.state, piece, error)) return false;
+  if (piece->is_some) mapped->change(&piece->val);
+  return true;
+}
+
+static void trailers_of_mapped(void *state, wharf_headers_t *trailers) {
+  wharf_stream_t *inner = &((mapped_t *)state)->inner;
+  if (inner->trailers) inner->trailers(inner->state, trailers);
+}
+
+static void drop_mapped(void *state) {
+  wharf_stream_t *inner = &((mapped_t *)state)->inner;
+  if (inner->drop) inner->drop(inner->state);
+  free(state);
+}
+
+void wharf_map_pieces(wharf_reply_t *reply, void (*change)(service_list_u8_t *piece)) {
+  if (reply->body.tag == EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES) {
+    wharf_remove_header(&reply->headers, "content-length");
+    if (reply->body.val.bytes.len) change(&reply->body.val.bytes);
+    return;
+  }
+  mapped_t mapped = {wharf_take_stream(reply), change};
+  void *state = keep(&mapped, sizeof mapped);
+  wharf_reply_stream(reply, reply->status, (wharf_stream_t){next_mapped, trailers_of_mapped, drop_mapped, state});
+}
+
+#endif
+
+#ifdef WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES
+
+// The next handler
+
+void wharf_set_annotation(wharf_request_t *request, const char *name, const char *value) {
+  service_list_tuple2_string_string_t *pairs = &request->annotations;
+  size_t kept = 0;
+  for (size_t i = 0; i < pairs->len; i++) {
+    if (wharf_equals(pairs->ptr[i].f0, name))
+      service_tuple2_string_string_free(&pairs->ptr[i]);
+    else
+      pairs->ptr[kept++] = pairs->ptr[i];
+  }
+  pairs->len = kept;
+  pairs->ptr = make_room(pairs->ptr, pairs->len, sizeof *pairs->ptr);
+  pairs->ptr[pairs->len++] = (service_tuple2_string_string_t){wharf_text_copy(name), wharf_text_copy(value)};
+}
+
+static wharf_platform_http_handler_borrow_chunks_t next_chunks(void *state) {
+  return wharf_platform_http_handler_borrow_chunks(*(wharf_platform_http_handler_own_chunks_t *)state);
+}
+
+static bool next_of_next(void *state, service_option_list_u8_t *piece, wharf_error_t *error) {
+  return wharf_platform_http_handler_method_chunks_next(next_chunks(state), piece, error);
+}
+
+static void trailers_of_next(void *state, wharf_headers_t *trailers) {
+  wharf_platform_http_handler_method_chunks_trailers(next_chunks(state), trailers);
+}
+
+static void drop_next(void *state) {
+  wharf_platform_http_handler_chunks_drop_own(*(wharf_platform_http_handler_own_chunks_t *)state);
+  free(state);
+}
+
+void wharf_next(const wharf_request_t *request, wharf_body_t *body, wharf_reply_t *reply) {
+  wharf_body_t taken = wharf_take_body(body);
+  wharf_platform_http_handler_reply_t next;
+  wharf_platform_http_handler_handle((wharf_request_t *)request, &taken, &next);
+  if (taken.tag == WHARF_PLATFORM_HTTP_TYPES_BODY_BYTES) service_list_u8_free(&taken.val.bytes);
+  *reply = (wharf_reply_t){.status = next.status, .headers = next.headers};
+  switch (next.body.tag) {
+  case WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES:
+    reply->body.tag = EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES;
+    reply->body.val.bytes = next.body.val.bytes;
+    break;
+  case WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_READER:
+    reply->body.tag = EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_READER;
+    reply->body.val.reader = next.body.val.reader;
+    break;
+  default: {
+    void *state = keep(&next.body.val.streamed, sizeof next.body.val.streamed);
+    wharf_reply_stream(reply, next.status, (wharf_stream_t){next_of_next, trailers_of_next, drop_next, state});
+  }
+  }
 }
 
 #endif

@@ -68,6 +68,10 @@ service_string_t wharf_error_text(const wharf_error_t *error);
 void wharf_add_header(wharf_headers_t *headers, const char *name, const char *value);
 /// The same for a value that is bytes, which it takes from `malloc`.
 void wharf_add_header_bytes(wharf_headers_t *headers, const char *name, service_list_u8_t value);
+/// Takes all fields of that name away.
+void wharf_remove_header(wharf_headers_t *headers, const char *name);
+/// Adds a field instead of all others of its name; copies both.
+void wharf_set_header(wharf_headers_t *headers, const char *name, const char *value);
 
 #ifdef WHARF_PLATFORM_LOG_LEVEL_TRACE // the world has settings and logs
 
@@ -154,6 +158,23 @@ typedef struct {
 } wharf_stream_t;
 
 void wharf_reply_stream(wharf_reply_t *reply, uint16_t status, wharf_stream_t stream);
+
+/// Takes the reply's body, whatever it is, to pull it from here and make another one of it; `content-length` goes, too.
+wharf_stream_t wharf_take_stream(wharf_reply_t *reply);
+/// Has every piece of the body changed as the client takes it; a body by value stays one. `content-length` goes.
+void wharf_map_pieces(wharf_reply_t *reply, void (*change)(service_list_u8_t *piece));
+
+#endif
+
+#ifdef WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES // the world has a next handler: it is a middleware
+
+/// The middleware, instead of `wharf_handle`: as that, but the request is its own to change.
+void wharf_wrap(wharf_request_t *request, wharf_body_t *body, wharf_reply_t *reply);
+
+/// Tells the next handler something about the request, instead of what has the same name; copies both.
+void wharf_set_annotation(wharf_request_t *request, const char *name, const char *value);
+/// Asks the next handler, which takes the body. Its reply can be changed, or replaced.
+void wharf_next(const wharf_request_t *request, wharf_body_t *body, wharf_reply_t *reply);
 
 #endif
 
