@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES
+
 json_in *read_command(wharf_body_t *body, wharf_reply_t *reply) {
   service_list_u8_t bytes;
   wharf_error_t error;
@@ -33,6 +35,8 @@ void reply_done(wharf_reply_t *reply, const char *name) {
 }
 
 void reply_no_route(wharf_reply_t *reply) { wharf_reply_text(reply, 404, "no such route in the contract guest"); }
+
+#endif
 
 const char *member_text(json_in *object, const char *name, const char *fallback) {
   const char *text = yyjson_get_str(yyjson_obj_get(object, name));

@@ -8,6 +8,8 @@ typedef yyjson_val json_in;
 typedef yyjson_mut_val json_out;
 typedef yyjson_mut_doc json_doc;
 
+#ifdef EXPORTS_WHARF_PLATFORM_HTTP_HANDLER_REPLY_BODY_BYTES // the world has a handler
+
 /// The body as JSON, or NULL, and `reply` says why not.
 json_in *read_command(wharf_body_t *body, wharf_reply_t *reply);
 /// 200 with `answer`.
@@ -16,6 +18,8 @@ void reply_with(wharf_reply_t *reply, json_doc *doc, json_out *answer);
 void reply_done(wharf_reply_t *reply, const char *name);
 /// 404, for paths that the contract guest does not have.
 void reply_no_route(wharf_reply_t *reply);
+
+#endif
 
 /// A member's text, or `fallback`. A C string: commands hold no zero bytes that matter.
 const char *member_text(json_in *object, const char *name, const char *fallback);
