@@ -26,6 +26,15 @@ static void *make_room(void *items, size_t length, size_t item_size) {
   return moved;
 }
 
+/// Writes a number, and a zero byte, before `end`; returns where it begins. Without `printf`, which would be most of a small
+/// service.
+static char *decimal(size_t number, char *end) {
+  *--end = 0;
+  do *--end = (char)('0' + number % 10);
+  while (number /= 10);
+  return end;
+}
+
 // Text
 
 service_string_t wharf_text(const char *text) { return (service_string_t){(uint8_t *)text, strlen(text)}; }
@@ -58,9 +67,9 @@ static size_t character_length(const uint8_t *text, size_t left) {
   if (length > left) return 0;
   for (size_t i = 1; i < length; i++)
     if ((text[i] & 0xc0) != 0x80) return 0;
-  if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xf0 && text[1] < 0x90)) return 0;   // longer than needed
-  if ((first == 0xed && text[1] >= 0xa0) || (first == 0xf4 && text[1] >= 0x90)) return 0; // surrogates, and beyond the last
-  return length;
+  bool longer_than_needed = (first == 0xe0 && text[1] < 0xa0) || (first == 0xf0 && text[1] < 0x90);
+  bool surrogate_or_beyond = (first == 0xed && text[1] >= 0xa0) || (first == 0xf4 && text[1] >= 0x90);
+  return longer_than_needed || surrogate_or_beyond ? 0 : length;
 }
 
 bool wharf_is_utf8(service_string_t text) {
@@ -70,21 +79,25 @@ bool wharf_is_utf8(service_string_t text) {
 }
 
 char *wharf_json_string(service_string_t text) {
+  static const char DIGITS[] = "0123456789abcdef";
   enum { LONGEST = 6 }; // of one byte: \u0000
   char *json = wharf_allocate(LONGEST * text.len + sizeof "\"\""), *end = json;
   *end++ = '"';
   for (size_t at = 0; at < text.len;) {
     const uint8_t *next = text.ptr + at;
     size_t length = character_length(next, text.len - at);
-    if (!length || *next < 0x20) {
-      end += sprintf(end, "\\u%04x", length ? *next : 0xfffdu);
-      at++;
-      continue;
+    if (!length) {
+      end = stpcpy(end, "\\ufffd");
+    } else if (*next < 0x20) {
+      end = stpcpy(end, "\\u00");
+      *end++ = DIGITS[*next >> 4];
+      *end++ = DIGITS[*next & 15];
+    } else {
+      if (*next == '"' || *next == '\\') *end++ = '\\';
+      memcpy(end, next, length);
+      end += length;
     }
-    if (*next == '"' || *next == '\\') *end++ = '\\';
-    memcpy(end, next, length);
-    end += length;
-    at += length;
+    at += length ? length : 1;
   }
   strcpy(end, "\"");
   return json;
@@ -291,8 +304,9 @@ void wharf_log(wharf_level_t level, const char *format, ...) {
 }
 
 void wharf_panic_at(const char *file, int line, const char *message) {
-  char location[256];
-  snprintf(location, sizeof location, "%s:%d", file, line);
+  char digits[24], *number = decimal((size_t)line, digits + sizeof digits);
+  char *location = wharf_allocate(strlen(file) + strlen(":") + strlen(number) + 1);
+  stpcpy(stpcpy(stpcpy(location, file), ":"), number);
   service_tuple2_string_string_t pairs[] = {
       {wharf_text("message"), wharf_text(message)},
       {wharf_text("location"), wharf_text(location)},
@@ -336,7 +350,8 @@ bool wharf_kv_put(wharf_bucket_t bucket, service_string_t key, service_list_u8_t
   return wharf_platform_kv_method_bucket_put(bucket, &item, &always, &version, error);
 }
 
-bool wharf_kv_increment(wharf_bucket_t bucket, service_string_t key, int64_t delta, int64_t *sum, wharf_kv_error_t *error) {
+bool wharf_kv_increment(wharf_bucket_t bucket, service_string_t key, int64_t delta, int64_t *sum,
+                        wharf_kv_error_t *error) {
   wharf_platform_kv_increment_item_t item = {key, delta};
   return wharf_platform_kv_method_bucket_increment(bucket, &item, 0, NULL, sum, error);
 }
@@ -469,8 +484,7 @@ void wharf_reply_bytes(wharf_reply_t *reply, uint16_t status, service_list_u8_t 
     return;
   }
   char length[24];
-  snprintf(length, sizeof length, "%zu", bytes.len);
-  wharf_add_header(&reply->headers, "content-length", length);
+  wharf_add_header(&reply->headers, "content-length", decimal(bytes.len, length + sizeof length));
   pieces_t *pieces = wharf_allocate(sizeof *pieces);
   *pieces = (pieces_t){bytes, 0};
   wharf_reply_stream(reply, status, (wharf_stream_t){.next = next_piece, .drop = drop_pieces, .state = pieces});

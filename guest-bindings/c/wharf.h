@@ -1,9 +1,9 @@
-// Helpers over `service.h`, which `wharf build` generates from the contract: text, requests, bodies, replies, verdicts, and
-// what is asked of settings, logs and buckets most often. Everything else of the capabilities is in `service.h` itself.
+// Helpers over `service.h`, which `wharf build` generates from the contract: text, requests, bodies, replies, verdicts,
+// and what is asked of settings, logs and buckets most often. For everything else call the functions of `service.h`.
 //
 // Who frees what:
 //
-// * `wharf_handle` and `wharf_check` borrow their request and body: both are there until they return, and are freed for them.
+// * `wharf_handle` and `wharf_check` borrow the request and its body: they are there until it returns, and freed for it.
 // * What an import gives (`ret`, `err`) is the caller's, to be freed with the `..._free` of its type, and handles with
 //   `..._drop_own`. Arguments of imports stay the caller's, but for handles that a function takes for its own.
 // * What a service answers, streams included, is from `malloc`, and is freed for it once the host has read it.
@@ -80,7 +80,7 @@ typedef wharf_platform_log_level_t wharf_level_t;
 /// A setting or secret of the manifest, from `malloc`, or NULL.
 char *wharf_config(const char *key);
 
-/// Logs a line, made as `printf` makes it; what is no UTF-8 in it becomes `?`. For one with fields: `wharf_platform_log_log`.
+/// Logs a line, made as `printf` makes it; what is no UTF-8 in it becomes `?`. `wharf_platform_log_log` takes fields, too.
 void wharf_log(wharf_level_t level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /// Logs a message with its place in the source, at the level error, and traps: the request is answered with 500.
@@ -105,7 +105,8 @@ bool wharf_kv_get(wharf_bucket_t bucket, service_string_t key, service_list_u8_t
 bool wharf_kv_put(wharf_bucket_t bucket, service_string_t key, service_list_u8_t value, uint64_t ttl_ms,
                   wharf_kv_error_t *error);
 /// Adds to a number, which is 0 as long as there is none, and returns the sum.
-bool wharf_kv_increment(wharf_bucket_t bucket, service_string_t key, int64_t delta, int64_t *sum, wharf_kv_error_t *error);
+bool wharf_kv_increment(wharf_bucket_t bucket, service_string_t key, int64_t delta, int64_t *sum,
+                        wharf_kv_error_t *error);
 /// Takes a key away; `deleted` tells whether it was there.
 bool wharf_kv_delete(wharf_bucket_t bucket, service_string_t key, bool *deleted, wharf_kv_error_t *error);
 /// The contract's name of an error, such as "unavailable".

@@ -68,7 +68,9 @@ typedef struct {
   void (*end)(void);
 } pieces_t;
 
-static void stream(wharf_reply_t *reply, bool (*next)(void *, service_option_list_u8_t *, wharf_error_t *), pieces_t pieces) {
+typedef bool next_t(void *state, service_option_list_u8_t *piece, wharf_error_t *error);
+
+static void stream(wharf_reply_t *reply, next_t *next, pieces_t pieces) {
   pieces_t *state = wharf_allocate(sizeof pieces);
   *state = pieces;
   wharf_reply_stream(reply, 200, (wharf_stream_t){.next = next, .drop = free, .state = state});
@@ -109,7 +111,9 @@ static bool next_huge(void *state, service_option_list_u8_t *piece, wharf_error_
 }
 
 /// More than the host takes in one call; `wharf_reply_bytes` would cut it.
-void huge_reply(size_t mebibytes, wharf_reply_t *reply) { stream(reply, next_huge, (pieces_t){.mebibytes = mebibytes}); }
+void huge_reply(size_t mebibytes, wharf_reply_t *reply) {
+  stream(reply, next_huge, (pieces_t){.mebibytes = mebibytes});
+}
 
 static bool next_empty(void *state, service_option_list_u8_t *piece, wharf_error_t *error) {
   (void)state, (void)error;

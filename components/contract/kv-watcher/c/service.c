@@ -1,5 +1,5 @@
-// Contract guest for `kv-watcher`: writes down what it is called with, and fails when it is told to. `../../README.md` is the
-// protocol.
+// Contract guest for `kv-watcher`: writes down what it is called with, and fails when it is told to.
+// `../../README.md` is the protocol.
 
 #include "../../shared/c/json.h"
 
@@ -59,7 +59,8 @@ static void spin(void) {
 }
 
 bool exports_wharf_platform_kv_watcher_on_change(service_string_t *bucket, service_string_t *key,
-                                                 exports_wharf_platform_kv_watcher_entry_t *entry, service_string_t *error) {
+                                                 exports_wharf_platform_kv_watcher_entry_t *entry,
+                                                 service_string_t *error) {
   json_doc *doc = yyjson_mut_doc_new(NULL);
   json_out *event = yyjson_mut_obj(doc);
   service_string_t value = entry ? (service_string_t){entry->value.ptr, entry->value.len} : (service_string_t){0};

@@ -16,8 +16,8 @@ typedef struct {
   const char *problem;
 } call_t;
 
-// What commands hold, as the contract has it: each returns false, and the call's problem, when it is not there or no such thing.
-// Values live as long as the command.
+// What commands hold, as the contract has it. Each returns false, and sets the call's problem, when it is not there or no
+// such thing. Values live as long as the command.
 
 bool read_key(call_t *call, json_in *object, service_string_t *key);
 bool read_keys(call_t *call, service_list_string_t *keys);

@@ -1,4 +1,5 @@
-// Contract guest for `kv`: runs what a JSON command says, so that cases need no code. `../../README.md` is the protocol.
+// Contract guest for `kv`: runs what a JSON command says, so that cases need no code.
+// `../../README.md` is the protocol.
 
 #include "kv.h"
 
@@ -25,8 +26,7 @@ static bool get_many(call_t *call) {
   if (!read_keys(call, &keys)) return false;
   if (!wharf_platform_kv_method_bucket_get_many(call->bucket, &keys, &found, &call->error)) return false;
   json_out *entries = yyjson_mut_obj_add_arr(call->doc, call->answer, "entries");
-  for (size_t i = 0; i < found.len; i++)
-    yyjson_mut_arr_append(entries, json_optional_entry(call->doc, &found.ptr[i]));
+  for (size_t i = 0; i < found.len; i++) yyjson_mut_arr_append(entries, json_optional_entry(call->doc, &found.ptr[i]));
   return true;
 }
 
@@ -104,19 +104,20 @@ static bool scan(call_t *call) {
 }
 
 static bool transact(call_t *call) {
-  json_in *check_list = yyjson_obj_get(call->command, "checks"), *check;
-  json_in *mutation_list = yyjson_obj_get(call->command, "mutations"), *mutation;
-  wharf_platform_kv_list_check_t checks = {wharf_allocate(yyjson_arr_size(check_list) * sizeof *checks.ptr), 0};
-  wharf_platform_kv_list_mutation_t mutations = {wharf_allocate(yyjson_arr_size(mutation_list) * sizeof *mutations.ptr), 0};
-  size_t index, count;
-  yyjson_arr_foreach(check_list, index, count, check) {
-    if (!read_check(call, check, &checks.ptr[checks.len++])) return false;
-  }
-  yyjson_arr_foreach(mutation_list, index, count, mutation) {
-    if (!read_mutation(call, mutation, &mutations.ptr[mutations.len++])) return false;
-  }
+  json_in *conditions = yyjson_obj_get(call->command, "checks"), *condition;
+  json_in *changes = yyjson_obj_get(call->command, "mutations"), *change;
+  wharf_platform_kv_list_check_t checks = {wharf_allocate(yyjson_arr_size(conditions) * sizeof *checks.ptr), 0};
+  wharf_platform_kv_list_mutation_t mutations = {wharf_allocate(yyjson_arr_size(changes) * sizeof *mutations.ptr), 0};
   wharf_platform_kv_option_version_t version;
-  if (!wharf_platform_kv_method_bucket_transact(call->bucket, &checks, &mutations, &version, &call->error)) return false;
+  size_t index, count;
+  yyjson_arr_foreach(conditions, index, count, condition) {
+    if (!read_check(call, condition, &checks.ptr[checks.len++])) return false;
+  }
+  yyjson_arr_foreach(changes, index, count, change) {
+    if (!read_mutation(call, change, &mutations.ptr[mutations.len++])) return false;
+  }
+  if (!wharf_platform_kv_method_bucket_transact(call->bucket, &checks, &mutations, &version, &call->error))
+    return false;
   return add_version(call, version);
 }
 
@@ -124,11 +125,12 @@ static const struct {
   const char *path;
   bool (*run)(call_t *call);
 } COMMANDS[] = {
-    {"/open", open_bucket}, {"/features", features}, {"/get", get},   {"/get-many", get_many}, {"/put", put},
-    {"/put-many", put_many}, {"/delete", delete_key}, {"/increment", increment}, {"/scan", scan}, {"/transact", transact},
+    {"/open", open_bucket}, {"/features", features}, {"/get", get},           {"/get-many", get_many},
+    {"/put", put},          {"/put-many", put_many}, {"/delete", delete_key}, {"/increment", increment},
+    {"/scan", scan},        {"/transact", transact},
 };
 
-/// Opens the bucket of a command. Names are text of any kind, so `wharf_kv_open`, which takes a C string, would cut some.
+/// Opens the bucket of a command. Its name is any text, of which `wharf_kv_open` would see what is before a zero byte.
 static bool open_named(call_t *call) {
   service_string_t name;
   if (!text_of(yyjson_obj_get(call->command, "bucket"), &name)) name = wharf_text("cache");

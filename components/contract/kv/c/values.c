@@ -71,8 +71,9 @@ service_option_u64_t ttl_of(json_in *object) {
 /// `value` when it is text, otherwise `hex`.
 json_out *json_entry(json_doc *doc, const wharf_platform_kv_entry_t *entry) {
   json_out *members = yyjson_mut_obj(doc);
-  if (is_utf8(entry->value)) {
-    yyjson_mut_obj_add_val(doc, members, "value", json_text(doc, (service_string_t){entry->value.ptr, entry->value.len}));
+  service_string_t text = {entry->value.ptr, entry->value.len};
+  if (wharf_is_utf8(text)) {
+    yyjson_mut_obj_add_val(doc, members, "value", json_text(doc, text));
   } else {
     yyjson_mut_obj_add_val(doc, members, "hex", json_hex(doc, entry->value));
   }

@@ -52,6 +52,6 @@ json_out *json_bytes(json_doc *doc, service_list_u8_t bytes);
 /// `[[name, value]]`, which must outlive the answer.
 json_out *json_pairs(json_doc *doc, service_list_tuple2_string_string_t pairs);
 
-/// The value that an item of a bucket shall have: `value` (text), `hex`, or `size` for so many bytes of `x`. As long as the
-/// command lives; false when there is none of them.
+/// The value that an item of a bucket shall have: `value` (text), `hex`, or `size` for so many bytes of `x`. It lives as
+/// long as the command; false when there is none of them.
 bool item_value(json_in *item, service_list_u8_t *value);

@@ -1,5 +1,5 @@
-// Contract guest for `wasi:keyvalue`: runs what a JSON command says, so that cases need no code. `../../README.md` is the
-// protocol.
+// Contract guest for `wasi:keyvalue`: runs what a JSON command says, so that cases need no code.
+// `../../README.md` is the protocol.
 
 #include "../../shared/c/json.h"
 
@@ -187,10 +187,17 @@ static const struct {
   const char *path;
   bool (*run)(call_t *call);
 } COMMANDS[] = {
-    {"/open", open_bucket},   {"/get", get},           {"/set", set},
-    {"/delete", delete_key},  {"/exists", exists},     {"/list-keys", list_keys},
-    {"/increment", increment}, {"/cas", compare_and_swap}, {"/get-many", get_many},
-    {"/set-many", set_many},  {"/delete-many", delete_many},
+    {"/open", open_bucket},
+    {"/get", get},
+    {"/set", set},
+    {"/delete", delete_key},
+    {"/exists", exists},
+    {"/list-keys", list_keys},
+    {"/increment", increment},
+    {"/cas", compare_and_swap},
+    {"/get-many", get_many},
+    {"/set-many", set_many},
+    {"/delete-many", delete_many},
 };
 
 /// Opens the bucket of a command.
