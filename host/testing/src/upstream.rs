@@ -432,7 +432,7 @@ mod tests {
         let upstream = upstream();
         drop(upstream.expect("PUT http://a.example/").header("accept", "text/html"));
         drop(upstream.expect("PUT http://a.example/").json(&serde_json::json!({"a": [1]})));
-        let mut put = |body| upstream.known.take(received("PUT", "http://a.example/", body)).is_some();
+        let put = |body| upstream.known.take(received("PUT", "http://a.example/", body)).is_some();
         assert!(!put(r#"{"a": [2]}"#));
         assert!(put(r#"{ "a" : [ 1 ] }"#));
         assert!(upstream.verify().unwrap_err().contains("with `{\"a\": [2]}`"));

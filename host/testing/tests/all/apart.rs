@@ -43,7 +43,7 @@ async fn each_test_has_empty_buckets_that_it_can_reach_into() {
     let stored = command(one.post("/put"), json!({"key": "a", "value": "1"})).await;
     assert!(stored["version"].is_number(), "{stored}");
     assert_eq!(command(other.post("/get"), json!({"key": "a"})).await["entry"], Value::Null);
-    let entry = one.bucket("cache").get("a").await.unwrap().unwrap();
+    let entry = one.bucket("cache").get("a".to_owned()).await.unwrap().unwrap();
     assert_eq!(entry.value, b"1");
 }
 
