@@ -14,6 +14,7 @@ TOOLS := $(CURDIR)/target/tools
 SCRIPTS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/quickjs/wharf.toml components/contract/*/starlingmonkey/wharf.toml))
 PYTHONS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/python/wharf.toml))
 CS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/c/wharf.toml))
+GOS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/go/wharf.toml))
 export PATH := $(TOOLS)/node_modules/.bin:$(TOOLS)/python/bin:$(PATH)
 
 help: ## say what there is to make
@@ -53,6 +54,7 @@ languages: # guests in other languages; a guest whose tools could not be had is 
 	@if [ -f $(TOOLS)/package.json.installed ]; then $(WHARF) build $(SCRIPTS); fi
 	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(PYTHONS); fi
 	@if [ -f $(TOOLS)/clang.installed ]; then $(WHARF) build $(CS); fi
+	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(GOS); fi
 
 fmt: # formatting of all workspaces
 	cargo fmt --all --check
