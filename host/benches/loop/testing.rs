@@ -1,5 +1,5 @@
 //! Test runs of the same requests: `cargo test`, with a database for each test, against `wharf test`, with one for each
-//! case. Both start a PostgreSQL of their own.
+//! case. Both start a private PostgreSQL, whose cluster they keep.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! What the tests share: one server for all of them, a database for each, and requests without a socket.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
@@ -10,12 +11,12 @@ use native_guestbook::{Settings, app, connect, migrate};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use tower::ServiceExt;
-use wharf_postgres::PrivatePostgres;
+use wharf_postgres::{Options, PrivatePostgres};
 
 /// The database that others are copies of.
 const TEMPLATE: &str = "template_guestbook";
 
-/// It ends with this process.
+/// It ends with this process, and its cluster is there next time.
 static POSTGRES: OnceCell<PrivatePostgres> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
@@ -26,6 +27,8 @@ impl App {
     pub(crate) async fn new() -> Self {
         let postgres = POSTGRES.get_or_init(start).await;
         let database = format!("guestbook_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        // What an earlier run left.
+        postgres.drop_database(&database).await.unwrap();
         postgres.create_database_from_template(&database, TEMPLATE).await.unwrap();
         let pool = connect(&postgres.connection_url(&database)).unwrap();
         Self(app(pool, Settings::default()))
@@ -66,9 +69,10 @@ impl App {
     }
 }
 
-/// Starts the server, and migrates what is copied.
+/// Starts the server, and brings what is copied up to date.
 async fn start() -> PrivatePostgres {
-    let postgres = PrivatePostgres::temporary().await.unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres");
+    let postgres = PrivatePostgres::start_with(&folder, Options::throwaway()).await.unwrap();
     postgres.create_database(TEMPLATE).await.unwrap();
     let pool = connect(&postgres.connection_url(TEMPLATE)).unwrap();
     migrate(&pool).await.unwrap();
