@@ -1,4 +1,4 @@
-// Contract guest for `lifecycle`, for both engines; `../../README.md` lists what it answers.
+// Contract guest for `lifecycle`; `../../README.md` lists what it answers.
 
 import { Chunks, json, notFound } from "../../shared/javascript/replies.js";
 
