@@ -50,7 +50,9 @@ pub async fn run(suites: &[Suite], guests: &[Guest], absences: &Absences, target
     }
     for suite in suites {
         for guest in guests.iter().filter(|guest| guest.name == suite.guest) {
-            let services = match services(suite, guest, guests) {
+            // Where nothing can be deployed, the others are served already.
+            let beside = if target.lacks(SWAP) { &[][..] } else { suite.deploy.as_slice() };
+            let services = match services(beside, guest, guests) {
                 Ok(services) => services,
                 Err(why) => {
                     add(&guest.name, &guest.language, "-", Outcome::Failed(why));
@@ -85,10 +87,10 @@ fn exercises(suite: &Suite, guest: &Guest, guests: &[Guest]) -> bool {
     suite.guest == guest.name || guests.iter().filter(|of| of.name == suite.guest).any(has_beside)
 }
 
-/// What a suite has deployed for a guest: others first, the guest last.
-fn services(suite: &Suite, guest: &Guest, guests: &[Guest]) -> Result<Vec<Project>, String> {
-    let mut services = Vec::with_capacity(suite.deploy.len() + 1);
-    for name in &suite.deploy {
+/// What is deployed for a guest: those that its suite names first, the guest last.
+fn services(beside: &[String], guest: &Guest, guests: &[Guest]) -> Result<Vec<Project>, String> {
+    let mut services = Vec::with_capacity(beside.len() + 1);
+    for name in beside {
         let found = guest.beside(name, guests);
         services.push(found.ok_or_else(|| format!("there is no guest `{name}` to deploy before it"))?);
     }
