@@ -88,13 +88,14 @@ pub struct Build {
     /// Rust: the cargo package to build; none for the one whose `Cargo.toml` lies beside the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// Where the program begins: a script, a Python module, or a core module. Every language but Rust and C needs it.
+    /// Where the program begins: a script, a Python module, or a core module. Every language but Rust, C and Go needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// C: the files to compile, e.g. `service.c`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
-    /// Python: folders with packages beside the entry's own, e.g. what `pip install --target packages` filled.
+    /// Python: folders with packages beside the entry's own, e.g. what `pip install --target packages` filled. Go: folders
+    /// of modules beside the service's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<String>,
     /// JavaScript and TypeScript: what runs the script. None is QuickJS.
@@ -132,6 +133,8 @@ pub enum Language {
     Python,
     /// C, compiled by clang.
     C,
+    /// A Go module, compiled by Go's own toolchain.
+    Go,
     /// A core module that another compiler made, for a world that it carries (`component-type`).
     Module,
 }

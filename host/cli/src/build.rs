@@ -2,6 +2,7 @@
 
 pub(crate) mod cargo;
 mod c;
+mod go;
 mod javascript;
 mod module;
 mod python;
@@ -32,7 +33,7 @@ The component is written to the manifest's `component`, or else to DIR/.wharf/bu
 A Rust for WebAssembly is found through WHARF_WASM_CARGO and WHARF_WASM_RUSTC, rustup's wasm32-wasip2
 target, or Debian's rustc-web with rust-web-src, in this order.
 Other languages are named in the manifest, as in `[build]` `language = \"python\"` `entry = \"service.py\"`: javascript,
-typescript, python, c, and module (a core module that another compiler made). Their tools are looked for in node_modules/.bin
+typescript, python, c, go, and module (a core module that another compiler made). Their tools are looked for in node_modules/.bin
 and .venv/bin of the service's folder and those above it, and in PATH; what is missing is named with the command that
 installs it.")]
 pub(crate) struct Arguments {
@@ -42,6 +43,11 @@ pub(crate) struct Arguments {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Whether a program that a build needs is there for the service of a folder.
+pub(crate) fn tool_is_there(folder: &Path, program: &'static str) -> bool {
+    tool::places(folder).iter().any(|place| place.join(program).is_file())
 }
 
 /// What one build made.

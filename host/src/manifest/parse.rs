@@ -140,7 +140,7 @@ fn check_build(build: &Build) -> Result<(), ManifestError> {
         ("build.package", package.is_some(), *language == Language::Rust),
         ("build.entry", entry.is_some(), needs_entry),
         ("build.sources", !sources.is_empty(), *language == Language::C),
-        ("build.packages", !packages.is_empty(), *language == Language::Python),
+        ("build.packages", !packages.is_empty(), matches!(language, Language::Python | Language::Go)),
         ("build.engine", engine.is_some(), is_script),
         ("build.wit", wit.is_some(), wants_world),
         ("build.world", world.is_some(), wants_world),
@@ -389,6 +389,7 @@ mod tests {
             "language = \"typescript\"\nentry = \"service.ts\"\nengine = \"starlingmonkey\"",
             "language = \"python\"\nentry = \"service.py\"\npackages = [\"packages\"]",
             "language = \"c\"\nsources = [\"service.c\"]\nwit = \"wit\"\nworld = \"mine\"",
+            "language = \"go\"\npackages = [\"packages\"]\nworld = \"prepared-service\"",
             "language = \"module\"\nentry = \"service.wasm\"",
         ] {
             assert!(with(right).is_ok(), "{right}: {:?}", with(right));
@@ -396,6 +397,7 @@ mod tests {
         for (wrong, key) in [
             ("language = \"javascript\"", "build.entry"),
             ("language = \"c\"", "build.sources"),
+            ("language = \"go\"\nentry = \"service.go\"", "build.entry"),
             ("language = \"rust\"\nentry = \"src/lib.rs\"", "build.entry"),
             ("language = \"python\"\nentry = \"a.py\"\nengine = \"quickjs\"", "build.engine"),
             ("language = \"python\"\nentry = \"a.py\"\nwit = \"wit\"", "build.world"),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use wharf_host::{Build, Language, Manifest, ScriptEngine};
 
 use super::world::World;
-use super::{Mode, Progress, c, javascript, module, python};
+use super::{Mode, Progress, c, go, javascript, module, python};
 use crate::output;
 
 /// What a service is built from.
@@ -18,6 +18,8 @@ pub(crate) enum Recipe {
     Python { entry: PathBuf, packages: Vec<PathBuf> },
     /// C files.
     C { sources: Vec<PathBuf> },
+    /// The folder's Go module, and the folders of modules beside it.
+    Go { packages: Vec<PathBuf> },
     /// A core module.
     Module { entry: PathBuf },
 }
@@ -48,14 +50,14 @@ impl Recipe {
             Some(entry) => file(entry, "entry"),
             None => bail!("`build.entry` is missing: the file in which the program begins"),
         };
+        let packages =
+            || build.packages.iter().map(|name| file(name, "packages")).collect::<Result<Vec<_>>>();
         Ok(Some(match build.language {
             Language::Javascript | Language::Typescript => {
                 Self::Script { entry: entry()?, engine: build.engine.unwrap_or(ScriptEngine::Quickjs) }
             }
-            Language::Python => Self::Python {
-                entry: entry()?,
-                packages: build.packages.iter().map(|name| file(name, "packages")).collect::<Result<_>>()?,
-            },
+            Language::Python => Self::Python { entry: entry()?, packages: packages()? },
+            Language::Go => Self::Go { packages: packages()? },
             Language::C => Self::C {
                 sources: build.sources.iter().map(|name| file(name, "sources")).collect::<Result<_>>()?,
             },
@@ -71,6 +73,7 @@ impl Recipe {
             Self::Script { entry, .. } | Self::Module { entry } => parent(entry).into_iter().collect(),
             Self::Python { entry, packages } => parent(entry).into_iter().chain(packages.clone()).collect(),
             Self::C { sources } => sources.iter().filter_map(parent).collect(),
+            Self::Go { packages } => packages.clone(),
         }
     }
 
@@ -88,6 +91,7 @@ impl Recipe {
             Self::Script { entry, engine } => javascript::build(&job, entry, *engine).await,
             Self::Python { entry, packages } => python::build(&job, entry, packages).await,
             Self::C { sources } => c::build(&job, sources).await,
+            Self::Go { packages } => go::build(&job, packages).await,
             Self::Module { entry } => module::build(&job, entry),
         }
         .with_context(|| format!("building `{}` failed", manifest.name))
@@ -99,6 +103,7 @@ impl Recipe {
             Self::Script { .. } => "QuickJS",
             Self::Python { .. } => "componentize-py",
             Self::C { .. } => "clang",
+            Self::Go { .. } => "Go",
             Self::Module { .. } => "wit-component",
         }
     }

@@ -1,0 +1,3 @@
+module contract-config-log
+
+go 1.25

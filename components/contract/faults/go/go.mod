@@ -1,0 +1,3 @@
+module contract-faults
+
+go 1.25

@@ -1,0 +1,3 @@
+module contract-guard
+
+go 1.25

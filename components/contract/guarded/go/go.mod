@@ -1,0 +1,3 @@
+module contract-guarded
+
+go 1.25

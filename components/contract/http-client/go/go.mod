@@ -1,0 +1,3 @@
+module contract-http-client
+
+go 1.25

@@ -1,0 +1,3 @@
+module contract-http
+
+go 1.25

@@ -1,0 +1,3 @@
+module contract-kv-watcher
+
+go 1.25

@@ -1,0 +1,3 @@
+module contract-kv
+
+go 1.25

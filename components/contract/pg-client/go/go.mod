@@ -1,0 +1,3 @@
+module contract-pg-client
+
+go 1.25

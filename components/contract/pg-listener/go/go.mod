@@ -1,0 +1,3 @@
+module contract-pg-listener
+
+go 1.25
