@@ -1,49 +1,10 @@
 // Contract guest for `http-types` and `http-handler`, for both engines; `../../README.md` lists what it answers.
 
-// QuickJS has no TextEncoder and no TextDecoder.
-const encode = (text) => Uint8Array.from(unescape(encodeURIComponent(text)), (char) => char.charCodeAt(0));
-const decode = (bytes) => decodeURIComponent(escape(String.fromCharCode(...bytes)));
-
-const PLAIN = ["content-type", encode("text/plain; charset=utf-8")];
-
-const reply = (body, headers = [], status = 200) => ({ status, headers, body });
-const bytes = (val) => ({ tag: "bytes", val });
-const streamed = (pieces, trailers) => ({ tag: "streamed", val: new Chunks(pieces, trailers) });
-const text = (words, headers = [], status = 200) => reply(bytes(encode(words)), [PLAIN, ...headers], status);
-const json = (value) => reply(bytes(encode(JSON.stringify(value))), [["content-type", encode("application/json")]]);
-
-/** A body that is pulled: pieces, and the trailers behind them. */
-class Chunks {
-  constructor(pieces, trailers) {
-    this.pieces = pieces;
-    this.after = trailers;
-  }
-  next() {
-    const { done, value } = this.pieces.next();
-    return done ? undefined : value;
-  }
-  trailers() {
-    return this.after;
-  }
-}
-
-/** The parameters of a query, by name. */
-const parameters = (query) => {
-  const pairs = (query ?? "").split("&").map((pair) => pair.split("="));
-  return Object.fromEntries(pairs.map(([name, value = ""]) => [name, decodeURIComponent(value)]));
-};
-
-const hex = (value) => [...value].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-
-/** Header fields as JSON: values that are no UTF-8 as `hex:...`. */
-const shown = (headers) =>
-  headers?.map(([name, value]) => {
-    try {
-      return [name, decode(value)];
-    } catch {
-      return [name, `hex:${hex(value)}`];
-    }
-  }) ?? null;
+import { contractError } from "../../shared/javascript/engines.js";
+import { fnv1a } from "../../shared/javascript/hash.js";
+import { Chunks, PLAIN, bytes, json, notFound, reply, streamed, text } from "../../shared/javascript/replies.js";
+import { parameters, pieces, whole } from "../../shared/javascript/requests.js";
+import { encode, fields } from "../../shared/javascript/text.js";
 
 const echo = (request) =>
   json({
@@ -53,7 +14,7 @@ const echo = (request) =>
     path: request.path,
     query: request.query ?? null,
     path_params: request.pathParams,
-    headers: shown(request.headers),
+    headers: fields(request.headers),
     annotations: request.annotations,
     remote_addr: request.remoteAddr,
     remote_port: request.remotePort,
@@ -67,48 +28,25 @@ const status = (path) => {
   return /^\d+$/.test(code) ? text(`status ${code}`, [], Number(code)) : text("a status is a number", [], 400);
 };
 
-function* pieces(body, size = 65536) {
-  if (body.tag === "bytes") {
-    yield body.val;
-    return;
-  }
-  for (;;) {
-    const piece = body.val.read(size);
-    if (piece.length === 0) return;
-    yield piece;
-  }
-}
-
-const whole = (body) => {
-  const read = [...pieces(body)];
-  const all = new Uint8Array(read.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of read) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-};
-
 /** Reads the whole body and tells what came. */
 const describe = (body, size) => {
-  // FNV-1a of 32 bits: enough to see that nothing was lost or swapped, and a few lines in any language.
-  let [count, length, fnv, error] = [0, 0, 0x811c9dc5, null];
+  const hash = fnv1a();
+  let [count, length, error] = [0, 0, null];
   try {
     for (const piece of pieces(body, size)) {
       count += 1;
       length += piece.length;
-      for (let at = 0; at < piece.length; at += 1) fnv = Math.imul(fnv ^ piece[at], 0x01000193);
+      hash.add(piece);
     }
-  } catch (failed) {
-    error = (failed.payload ?? failed).tag;
+  } catch (thrown) {
+    error = contractError(thrown).tag;
   }
   return json({
     kind: body.tag,
     bytes: length,
     pieces: count,
-    fnv1a: (fnv >>> 0).toString(16).padStart(8, "0"),
-    trailers: body.tag === "bytes" ? null : shown(body.val.trailers()),
+    fnv1a: hash.digits(),
+    trailers: body.tag === "bytes" ? null : fields(body.val.trailers()),
     error,
   });
 };
@@ -140,16 +78,16 @@ function* events(n) {
 }
 
 const repeated = (n) => {
-  const fields = Array.from({ length: n }, (_, index) => [
+  const both = Array.from({ length: n }, (_, index) => [
     ["x-repeated", encode(`${index}`)],
     ["set-cookie", encode(`c${index}=${index}`)],
   ]);
-  return text("repeated", fields.flat());
+  return text("repeated", both.flat());
 };
 
 const stream = (query, number) => {
   const n = number("n", 3);
-  const trailers = query.trailers === "1" ? [["x-chunks", encode(`${n}`)]] : undefined;
+  const trailers = query.trailers === "1" ? () => [["x-chunks", encode(`${n}`)]] : undefined;
   return reply(streamed(letters(n, number("size", 4), number("fail"), number("trap")), trailers), [PLAIN]);
 };
 
@@ -191,7 +129,7 @@ const handle = (request, body) => {
     default:
       if (request.path.startsWith("/status/")) return status(request.path);
       if (/^\/(echo|params\/)/.test(request.path)) return echo(request);
-      return text("no such route in the contract guest", [], 404);
+      return notFound();
   }
 };
 
