@@ -181,6 +181,7 @@ def _pull(chunks: Any) -> Generator[bytes, None, list[tuple[str, bytes]] | None]
 
 def _answer(call: Callable[[], A]) -> A | Response:
     """What `call` says; the client's answer when it fails. What nobody can answer is logged, and ends the instance."""
+    _seed()
     try:
         return call()
     except Abort as abort:
@@ -196,7 +197,14 @@ def _answer(call: Callable[[], A]) -> A | Response:
 
 def _run(call: Callable[[], None]) -> None:
     """Runs what has no client: the host gets its exception as the contract's error."""
+    _seed()
     try:
         call()
     except Exception as error:
         raise Err(f"{describe(error)} ({place(error)})") from error
+
+
+def _seed() -> None:
+    """The module `random` was seeded when the service was built: without this, all instances would draw the same."""
+    if random := sys.modules.get("random"):
+        random.seed()
