@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,9 @@ from .roles import Handler
 Write = Callable[[bytes], None]
 # The environment and `start_response`.
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+# Werkzeug asks for it by its name when a request comes, and by then there are no files to load it from.
+codecs.lookup("idna")
 
 # Fields that CGI names otherwise.
 NAMED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
