@@ -1,11 +1,13 @@
 """Contract guest for `http-types` and `http-handler`; `../../README.md` lists what it answers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 
+import contract
 import wharf
 from componentize_py_types import Err
-from wharf import Request, Response
+from contract import fields, fnv1a, number
+from wharf import Request, Response, case_of
 from wit_world.imports import http_types
 
 
@@ -44,7 +46,7 @@ def handle(request: Request) -> Response:
             return Response.stream(events(number(request, "n", 3)), headers=headers)
         case ["echo", *_] | ["params", *_]:
             return echo(request)
-    return Response.text("no such route in the contract guest", 404)
+    return contract.not_found()
 
 
 def status(code: str) -> Response:
@@ -102,25 +104,10 @@ def described(
         "kind": kind,
         "bytes": sum(map(len, pieces)),
         "pieces": len(pieces),
-        "fnv1a": f"{fnv1a(pieces):08x}",
+        "fnv1a": fnv1a(pieces),
         "trailers": None if trailers is None else fields(trailers),
         "error": error,
     })
-
-
-def fnv1a(pieces: Iterable[bytes]) -> int:
-    """FNV-1a of 32 bits: enough to see that nothing was lost or swapped, and a few lines in any language."""
-    total = 0x811C9DC5
-    for piece in pieces:
-        for byte in piece:
-            total = (total ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return total
-
-
-def case_of(error: http_types.Error) -> str:
-    """The case of an error as the contract spells it: `Error_ConnectionLost` is `connection-lost`."""
-    name = type(error).__name__.removeprefix("Error_")
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")
 
 
 def partly(request: Request) -> Response:
@@ -152,21 +139,3 @@ def events(count: int) -> Iterator[str]:
     """Server-sent events."""
     for index in range(count):
         yield f"id: {index}\ndata: event {index}\n\n"
-
-
-def fields(fields: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
-    """Header fields as JSON: values that are no UTF-8 as `hex:...`."""
-    return [(name, text(value)) for name, value in fields]
-
-
-def text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return f"hex:{value.hex()}"
-
-
-def number(request: Request, name: str, default: int) -> int:
-    """A number from the query, or what stands for it."""
-    value = request.query_param(name)
-    return int(value) if value and value.isdecimal() else default
