@@ -54,7 +54,7 @@ pub(super) async fn build(job: &Job<'_>, packages: &[PathBuf]) -> Result<PathBuf
     compiling
         .args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false"])
         // The runtime links to a function of Go's own, which has to be allowed.
-        .args(["-ldflags", "-s -w -checklinkname=0", "-o"])
+        .args(["-ldflags", "-checklinkname=0", "-o"])
         .arg(&module)
         .arg(".")
         .env("GOWORK", &file)

@@ -1,0 +1,3 @@
+module contract-middleware
+
+go 1.25
