@@ -4,7 +4,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench lint wharf guests languages fmt clippy docs deny unit
+.PHONY: help setup demo test bench bench-loop lint wharf guests languages fmt clippy docs deny unit
 
 WHARF := target/debug/wharf
 GUESTS := $(patsubst %/Cargo.toml,%,$(wildcard components/examples/*/Cargo.toml components/bench/*/Cargo.toml components/contract/*/rust*/Cargo.toml))
@@ -18,7 +18,7 @@ GOS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/go/wharf.toml)
 export PATH := $(TOOLS)/node_modules/.bin:$(TOOLS)/python/bin:$(PATH)
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-12s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-15s %s\n' "$$name" "$$what"; done
 
 setup: ## install what is missing (apt, as root), or say what to run
 	@.config/setup
@@ -32,6 +32,10 @@ test: setup fmt guests unit clippy docs ## everything that CI checks
 bench: ## compare with native axum; prints a table, writes target/bench/summary.json
 	@.config/setup wrk
 	@.config/bench
+
+bench-loop: ## build, change, test and ship a service, against a native one; writes target/bench/loop.json
+	@.config/setup
+	@.config/bench-loop
 
 lint: setup fmt clippy docs deny ## formatting, clippy, documentation, dependencies
 
@@ -52,9 +56,10 @@ languages: # guests in other languages; a guest whose tools could not be had is 
 	@if [ -f $(TOOLS)/clang.installed ]; then $(WHARF) build $(CS); fi
 	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(GOS); fi
 
-fmt: # formatting of both workspaces
+fmt: # formatting of all workspaces
 	cargo fmt --all --check
 	cd components && cargo fmt --all --check
+	cd host/benches/guestbook && cargo fmt --check
 
 clippy: # lints of both workspaces
 	cargo clippy --workspace --all-targets -- -D warnings

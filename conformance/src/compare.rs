@@ -15,7 +15,7 @@ pub(crate) fn compare(answer: &Answer, expect: &Expect) -> Result<(), String> {
     let status = expect.status.unwrap_or(200);
     let text = String::from_utf8_lossy(&answer.body);
     if answer.status != status {
-        return Err(format!("status {} instead of {status}, with body `{}`", answer.status, cut(&text)));
+        return Err(format!("status {} instead of {status}, {}", answer.status, told(&text)));
     }
     if answer.broken != expect.broken {
         return Err(format!("the body {}", if answer.broken { "broke off" } else { "came to its end" }));
@@ -35,6 +35,17 @@ pub(crate) fn compare(answer: &Answer, expect: &Expect) -> Result<(), String> {
     let value: Value = serde_json::from_slice(&answer.body)
         .map_err(|error| format!("body `{}` is not JSON: {error}", cut(&text)))?;
     json("", &value, expected)
+}
+
+/// A body for people. A host that shows why it failed (RFC 9457, with `cause` and `log`) is quoted line by line.
+fn told(text: &str) -> String {
+    let problem: Option<Value> = serde_json::from_str(text).ok();
+    let Some(cause) = problem.as_ref().and_then(|problem| problem.get("cause")?.as_str()) else {
+        return format!("with body `{}`", cut(text));
+    };
+    let log = problem.as_ref().and_then(|problem| problem.get("log")?.as_array());
+    let lines = log.into_iter().flatten().filter_map(Value::as_str).map(|line| format!("\n  log: {line}"));
+    format!("because {cause}{}", lines.collect::<String>())
 }
 
 fn cut(text: &str) -> &str {
@@ -67,6 +78,7 @@ fn fields(
 fn json(at: &str, actual: &Value, expected: &Value) -> Result<(), String> {
     match (actual, expected) {
         (_, Value::String(any)) if any == "<any>" => Ok(()),
+        (Value::Null, Value::String(none)) if none == "<none>" => Ok(()),
         (Value::Number(time), Value::String(text)) if is_time(time.as_f64(), text) => Ok(()),
         (Value::Object(actual), Value::Object(expected)) => expected.iter().try_for_each(|(key, value)| {
             json(&format!("{at}/{key}"), actual.get(key).unwrap_or(&Value::Null), value)
@@ -94,15 +106,24 @@ fn is_time(time: Option<f64>, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{SystemTime, UNIX_EPOCH, json};
+    use super::{SystemTime, UNIX_EPOCH, json, told};
     use serde_json::json as value;
 
     #[test]
     fn objects_may_say_more_but_not_less() {
         assert!(json("", &value!({"a": 1, "b": 2}), &value!({"a": 1})).is_ok());
         assert_eq!(json("", &value!({}), &value!({"a": 1})).unwrap_err(), "/a is `null` instead of `1`");
+        assert!(json("", &value!({"a": null}), &value!({"a": "<none>", "b": "<none>"})).is_ok());
+        assert!(json("", &value!({"a": 1}), &value!({"a": "<none>"})).is_err());
         assert!(json("", &value!([1]), &value!([1, 2])).is_err());
         assert!(json("", &value!({"id": "x"}), &value!({"id": "<any>"})).is_ok());
+    }
+
+    #[test]
+    fn a_failure_that_is_explained_is_told_with_the_last_lines_of_the_log() {
+        let problem = r#"{"title": "x", "cause": "the guest trapped", "log": ["error a", "info b"]}"#;
+        assert_eq!(told(problem), "because the guest trapped\n  log: error a\n  log: info b");
+        assert_eq!(told("[1]"), "with body `[1]`");
     }
 
     #[test]

@@ -14,9 +14,10 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Whether it is the one of this name and language, as in `guard/rust`.
-    pub(crate) fn is(&self, name: &str) -> bool {
-        name.split_once('/') == Some((self.name.as_str(), self.language.as_str()))
+    /// The guest `name` that is served beside this one: that of its own language, or else that in Rust.
+    pub(crate) fn beside<'a>(&self, name: &str, guests: &'a [Self]) -> Option<&'a Self> {
+        let find = |language: &str| guests.iter().find(|it| it.name == name && it.language == language);
+        find(&self.language).or_else(|| find("rust"))
     }
 }
 
@@ -125,6 +126,20 @@ fn file_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn beside_a_guest_is_one_of_its_language_or_one_in_rust() {
+        let guest = |name: &str, language: &str| Guest {
+            name: name.to_owned(),
+            language: language.to_owned(),
+            folder: "x".into(),
+        };
+        let guests = [guest("guard", "c"), guest("guard", "rust"), guest("guarded", "c")];
+        let beside = |language: &str| guest("guarded", language).beside("guard", &guests).cloned();
+        assert_eq!(beside("c"), Some(guest("guard", "c")));
+        assert_eq!(beside("go"), Some(guest("guard", "rust")));
+        assert_eq!(guest("guarded", "c").beside("other", &guests), None);
+    }
 
     #[test]
     fn a_component_gets_the_manifest_of_its_guest() {

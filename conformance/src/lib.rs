@@ -15,9 +15,9 @@ mod stand;
 mod target;
 
 pub use absent::{Absence, Absences};
-pub use case::{Case, CaseError, Expect, Step, Suite};
+pub use case::{Case, CaseError, Column, Expect, Step, Suite, Upstream, UpstreamReply};
 pub use guest::{Guest, GuestError, guests};
 pub use report::{Cell, Counts, Outcome, Report};
-pub use run::run;
+pub use run::{run, run_case};
 pub use stand::{Stand, StandError};
-pub use target::{Answer, InProcess, Outgoing, Socket, Target, TargetError, Url};
+pub use target::{Answer, InProcess, Outgoing, Rows, Socket, Target, TargetError, Url};

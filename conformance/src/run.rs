@@ -7,12 +7,12 @@ use serde_json::Value;
 use wharf_control::Project;
 
 use crate::absent::Absences;
-use crate::case::{Case, Step, Suite};
+use crate::case::{Case, Column, Step, Suite};
 use crate::compare::compare;
 use crate::guest::Guest;
 use crate::report::{Cell, Outcome, Report};
 use crate::saved::Saved;
-use crate::target::{Outgoing, SWAP, Target, TargetError, chunked, known};
+use crate::target::{Outgoing, Rows, Target, TargetError, chunked, known};
 
 /// How long one step may take: more than any limit that a case provokes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,10 +30,7 @@ pub async fn run(suites: &[Suite], guests: &[Guest], absences: &Absences, target
         let (guest, language, case) = (guest.to_owned(), language.to_owned(), case.to_owned());
         report.cells.push(Cell { guest, language, case, target, outcome });
     };
-    let exercises = |suite: &Suite, guest: &Guest| {
-        suite.guest == guest.name || suite.deploy.iter().any(|name| guest.is(name))
-    };
-    for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| exercises(suite, guest))) {
+    for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| exercises(suite, guest, guests))) {
         add(&guest.name, &guest.language, "-", Outcome::Failed("no suite of cases exercises it".to_owned()));
     }
     for (guest, language) in absences.stale(guests) {
@@ -67,14 +64,7 @@ pub async fn run(suites: &[Suite], guests: &[Guest], absences: &Absences, target
                 continue;
             }
             for case in &suite.cases {
-                let swaps = case.steps.iter().any(|step| step.swap).then_some(SWAP);
-                let mut needs = case.needs.iter().map(String::as_str).chain(swaps);
-                if let Some(lacking) = needs.find(|need| target.lacks(need)) {
-                    let why = format!("the target lacks {lacking}");
-                    add(&guest.name, &guest.language, &case.name, Outcome::Skipped(why));
-                    continue;
-                }
-                let outcome = outcome(case, &guest.language, run_case(case, &services, target).await);
+                let outcome = run_case(case, &guest.language, &services, target).await;
                 add(&guest.name, &guest.language, &case.name, outcome);
             }
         }
@@ -82,11 +72,17 @@ pub async fn run(suites: &[Suite], guests: &[Guest], absences: &Absences, target
     report
 }
 
+/// Whether a suite runs with a guest, or with one that has it served beside.
+fn exercises(suite: &Suite, guest: &Guest, guests: &[Guest]) -> bool {
+    let has_beside = |of: &Guest| suite.deploy.iter().any(|name| of.beside(name, guests) == Some(guest));
+    suite.guest == guest.name || guests.iter().filter(|of| of.name == suite.guest).any(has_beside)
+}
+
 /// What a suite has deployed for a guest: others first, the guest last.
 fn services(suite: &Suite, guest: &Guest, guests: &[Guest]) -> Result<Vec<Project>, String> {
     let mut services = Vec::with_capacity(suite.deploy.len() + 1);
     for name in &suite.deploy {
-        let found = guests.iter().find(|guest| guest.is(name));
+        let found = guest.beside(name, guests);
         services.push(found.ok_or_else(|| format!("there is no guest `{name}` to deploy before it"))?);
     }
     services.push(guest);
@@ -109,15 +105,28 @@ enum Failure {
     Step(String),
 }
 
-async fn run_case(case: &Case, services: &[Project], target: &impl Target) -> Result<(), Failure> {
+/// Runs one case with one guest: these services, the last being the guest. `language` is looked up among the failures that
+/// the case expects.
+pub async fn run_case(case: &Case, language: &str, services: &[Project], target: &impl Target) -> Outcome {
+    if let Some(lacking) = case.all_needs().find(|need| target.lacks(need)) {
+        return Outcome::Skipped(format!("the target lacks {lacking}"));
+    }
+    outcome(case, language, run_steps(case, services, target).await)
+}
+
+async fn run_steps(case: &Case, services: &[Project], target: &impl Target) -> Result<(), Failure> {
     target.deploy(services).await.map_err(|error| Failure::Deploy(error.to_string()))?;
+    let told = |error: TargetError| Failure::Step(error.to_string());
+    if !case.upstreams.is_empty() {
+        target.expect(&case.upstreams).map_err(told)?;
+    }
     let mut saved = Saved::default();
     for (index, step) in case.steps.iter().enumerate() {
         let done = tokio::time::timeout(PATIENCE, run_step(step, &mut saved, services, target)).await;
         let done = done.unwrap_or_else(|_| Err(format!("it took longer than {PATIENCE:?}")));
         done.map_err(|why| Failure::Step(format!("step {}: {why}", index + 1)))?;
     }
-    Ok(())
+    target.finish().await.map_err(told)
 }
 
 async fn run_step(
@@ -133,19 +142,44 @@ async fn run_step(
     if let Some(wait) = step.wait_ms {
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
+    if let Some(by) = step.advance_ms {
+        target.advance(Duration::from_millis(by)).map_err(told)?;
+    }
+    if let Some(sql) = &step.sql {
+        let rows = target.sql(step.database.as_deref(), &saved.put_in_text(sql)).await.map_err(told)?;
+        check_rows(step.rows.as_deref(), &rows)?;
+    }
     let (Some(line), Some(expect)) = (&step.request, &step.expect) else { return Ok(()) };
+    let line = saved.put_in_text(line);
     let patience = Duration::from_millis(step.until_ms.unwrap_or(0));
     let json = step.json.as_ref().map(|json| fill(saved.put_in(json), step)).transpose()?;
     let mut expect = expect.clone();
     expect.json = expect.json.map(|json| saved.put_in(&json));
     let begun = Instant::now();
     loop {
-        let answer = target.send(request(step, line, json.as_ref())?).await.map_err(told)?;
+        let answer = target.send(request(step, &line, json.as_ref())?).await.map_err(told)?;
         match compare(&answer, &expect) {
             Err(_) if begun.elapsed() < patience => tokio::time::sleep(PAUSE).await,
             compared => return compared.and_then(|()| saved.save(&step.save, &answer.body)),
         }
     }
+}
+
+/// Rows against those that were expected.
+fn check_rows(expected: Option<&[Vec<Column>]>, found: &Rows) -> Result<(), String> {
+    let Some(expected) = expected else { return Ok(()) };
+    let fits = |(row, found): (&Vec<Column>, &Vec<Option<String>>)| {
+        row.len() == found.len() && row.iter().zip(found).all(|(column, found)| column.fits(found.as_deref()))
+    };
+    if expected.len() == found.len() && expected.iter().zip(found).all(fits) {
+        return Ok(());
+    }
+    let text = |row: &Vec<Option<String>>| {
+        let columns = row.iter().map(|column| column.as_deref().unwrap_or("NULL"));
+        format!("\n    {}", columns.collect::<Vec<_>>().join(" | "))
+    };
+    let rows: String = found.iter().take(20).map(text).collect();
+    Err(format!("{} rows instead of the {} that were expected:{rows}", found.len(), expected.len()))
 }
 
 /// Repeats the last item of lists until they are as long as they shall be.
@@ -186,10 +220,25 @@ fn request(step: &Step, line: &str, json: Option<&Value>) -> Result<Request<Outg
 
 #[cfg(test)]
 mod tests {
-    use super::fill;
-    use crate::case::Step;
+    use super::{exercises, fill};
+    use crate::case::{Step, Suite};
+    use crate::guest::Guest;
     use serde_json::json;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_guest_is_exercised_by_its_suite_or_beside_another_one_of_its_language() {
+        let guest = |name: &str, language: &str| Guest {
+            name: name.to_owned(),
+            language: language.to_owned(),
+            folder: "x".into(),
+        };
+        let suite =
+            Suite { guest: "guarded".to_owned(), deploy: vec!["guard".to_owned()], cases: Vec::new() };
+        let guests = [guest("guard", "c"), guest("guard", "go"), guest("guarded", "c"), guest("kv", "c")];
+        let exercised = |guest: &Guest| exercises(&suite, guest, &guests);
+        assert_eq!(guests.each_ref().map(exercised), [true, false, true, false]);
+    }
 
     #[test]
     fn a_list_is_filled_up_with_its_last_item() {

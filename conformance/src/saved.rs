@@ -27,6 +27,14 @@ impl Saved {
         Ok(())
     }
 
+    /// A text with the values in the places of their names: text without quotes, and other values as JSON.
+    pub(crate) fn put_in_text(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (name, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.replace(&format!("<{name}>"), &value)
+        })
+    }
+
     /// A copy with every placeholder replaced.
     pub(crate) fn put_in(&self, value: &Value) -> Value {
         match value {
@@ -43,11 +51,20 @@ impl Saved {
     }
 }
 
-/// The name in `<name>`, when it is one: letters, digits and hyphens. `<any>` is none.
+/// The name in `<name>`, when it is one: letters, digits and hyphens. `<any>` and `<none>` are none.
 pub(crate) fn placeholder(text: &str) -> Option<&str> {
     let name = text.strip_prefix('<')?.strip_suffix('>')?;
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    (is_name && name != "any").then_some(name)
+    (is_name && !["any", "none"].contains(&name)).then_some(name)
+}
+
+/// Every placeholder within a text.
+pub(crate) fn placeholders_in(text: &str) -> Vec<&str> {
+    let ends = text.match_indices('<').filter_map(|(begin, _)| {
+        let rest = text.get(begin..)?;
+        placeholder(rest.get(..=rest.find('>')?)?)
+    });
+    ends.collect()
 }
 
 /// Every placeholder of a value.
@@ -62,7 +79,7 @@ pub(crate) fn placeholders(value: &Value) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Saved, placeholder, placeholders};
+    use super::{Saved, placeholder, placeholders, placeholders_in};
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -90,9 +107,16 @@ mod tests {
     }
 
     #[test]
+    fn a_text_holds_values_without_quotes() {
+        let saved = save("id", r#"{"id": "a-1"}"#).unwrap();
+        assert_eq!(saved.put_in_text("GET /x/<v>?y=<w>"), "GET /x/a-1?y=<w>");
+        assert_eq!(placeholders_in("GET /x/<v>?y=<w> < >"), ["v", "w"]);
+    }
+
+    #[test]
     fn only_names_are_placeholders() {
         assert_eq!(placeholder("<first-page>"), Some("first-page"));
-        for text in ["<any>", "<>", "<in 5 ms>", "v", "<v", "<a><b>"] {
+        for text in ["<any>", "<none>", "<>", "<in 5 ms>", "v", "<v", "<a><b>"] {
             assert_eq!(placeholder(text), None, "{text}");
         }
     }

@@ -1,6 +1,7 @@
 //! Where cases run: a host in this process, the same behind its socket, or whatever answers at a URL.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -11,11 +12,25 @@ use hyper_util::rt::TokioExecutor;
 use wharf_control::{Project, deploy};
 use wharf_host::{Host, Serving};
 
+use crate::case::Upstream;
+
+/// Rows of a database as text, none for null.
+pub type Rows = Vec<Vec<Option<String>>>;
+
 /// A request's body on its way to a target.
 pub type Outgoing = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-/// What a target needs for a step that deploys the same component again.
+/// What a target needs for a step that deploys the same component again,
 pub(crate) const SWAP: &str = "swap";
+/// for one that moves the clock,
+pub(crate) const CLOCK: &str = "clock";
+/// for one that runs statements,
+pub(crate) const SQL: &str = "sql";
+/// and for a case that answers what the service asks others.
+pub(crate) const UPSTREAM: &str = "upstream";
+
+/// What only a target for tests can do.
+const OF_TESTS: [&str; 3] = [CLOCK, SQL, UPSTREAM];
 
 /// Bytes of one piece of a body that is sent in chunks.
 const PIECE: usize = 16 << 10;
@@ -30,6 +45,15 @@ pub enum TargetError {
     /// No answer came.
     #[error("no answer: {0}")]
     Send(String),
+    /// A step's statements.
+    #[error("{0}")]
+    Sql(String),
+    /// What the service asked others, or did not.
+    #[error("{0}")]
+    Upstream(String),
+    /// The target cannot do this, and said nothing of it.
+    #[error("the target has no {0}")]
+    Lacking(&'static str),
 }
 
 /// What came back.
@@ -47,19 +71,69 @@ pub struct Answer {
     pub broken: bool,
 }
 
+impl Answer {
+    /// Reads a response to its end, or to where it breaks off.
+    pub async fn read<B>(response: Response<B>) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let (parts, mut body) = response.into_parts();
+        let mut answer = Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: Bytes::new(),
+            trailers: HeaderMap::new(),
+            broken: false,
+        };
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            match frame.map(http_body::Frame::into_data) {
+                Ok(Ok(data)) => bytes.extend_from_slice(&data),
+                Ok(Err(frame)) => answer.trailers = frame.into_trailers().unwrap_or_default(),
+                Err(_broken) => {
+                    answer.broken = true;
+                    break;
+                }
+            }
+        }
+        answer.body = bytes.into();
+        answer
+    }
+}
+
 /// Something that serves guests and answers requests.
 pub trait Target {
     /// Stands in the report.
     fn name(&self) -> &str;
 
     /// Whether it cannot do what a case may need, e.g. `transactions`.
-    fn lacks(&self, _need: &str) -> bool {
-        false
+    fn lacks(&self, need: &str) -> bool {
+        OF_TESTS.contains(&need)
     }
 
     /// Serves these guests and no others, or serves them anew: the one whose cases run comes last, those that it refers
     /// to before it.
     fn deploy(&self, services: &[Project]) -> impl Future<Output = Result<(), TargetError>>;
+
+    /// Lets so much time pass at once.
+    fn advance(&self, _by: Duration) -> Result<(), TargetError> {
+        Err(TargetError::Lacking(CLOCK))
+    }
+
+    /// Runs statements in a database of the service's, the first if none is named, and gives their rows as text.
+    fn sql(&self, _database: Option<&str>, _sql: &str) -> impl Future<Output = Result<Rows, TargetError>> {
+        std::future::ready(Err(TargetError::Lacking(SQL)))
+    }
+
+    /// Answers these requests of the service's from now on, and no others.
+    fn expect(&self, _upstreams: &[Upstream]) -> Result<(), TargetError> {
+        Err(TargetError::Lacking(UPSTREAM))
+    }
+
+    /// Whether what it was to answer came; asked at the end of every case that passed so far.
+    fn finish(&self) -> impl Future<Output = Result<(), TargetError>> {
+        std::future::ready(Ok(()))
+    }
 
     /// Sends one request and reads its answer to the end.
     fn send(&self, request: Request<Outgoing>) -> impl Future<Output = Result<Answer, TargetError>>;
@@ -93,7 +167,7 @@ impl Target for InProcess {
     }
 
     fn lacks(&self, need: &str) -> bool {
-        self.lacking.iter().any(|lacking| lacking == need)
+        OF_TESTS.contains(&need) || self.lacking.iter().any(|lacking| lacking == need)
     }
 
     async fn deploy(&self, services: &[Project]) -> Result<(), TargetError> {
@@ -101,7 +175,7 @@ impl Target for InProcess {
     }
 
     async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
-        Ok(read(self.host.handle(request).await).await)
+        Ok(Answer::read(self.host.handle(request).await).await)
     }
 }
 
@@ -140,7 +214,7 @@ impl Target for Socket {
     }
 
     fn lacks(&self, need: &str) -> bool {
-        self.lacking.iter().any(|lacking| lacking == need)
+        OF_TESTS.contains(&need) || self.lacking.iter().any(|lacking| lacking == need)
     }
 
     async fn deploy(&self, services: &[Project]) -> Result<(), TargetError> {
@@ -174,7 +248,7 @@ impl Target for Url {
     }
 
     fn lacks(&self, need: &str) -> bool {
-        need == SWAP
+        need == SWAP || OF_TESTS.contains(&need)
     }
 
     async fn deploy(&self, _services: &[Project]) -> Result<(), TargetError> {
@@ -197,7 +271,7 @@ async fn send(
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     parts.uri = format!("{base}{target}").parse().map_err(|error| TargetError::Send(format!("{error}")))?;
     let answer = client.request(Request::from_parts(parts, body)).await;
-    Ok(read(answer.map_err(|error| TargetError::Send(wharf_host::chain(&error)))?).await)
+    Ok(Answer::read(answer.map_err(|error| TargetError::Send(wharf_host::chain(&error)))?).await)
 }
 
 /// Serves one suite's guests at a time: guests share paths.
@@ -217,33 +291,6 @@ async fn replace(host: &Host, services: &[Project]) -> Result<(), TargetError> {
         deploy(host, artifact).await.map_err(|error| failed(&error))?;
     }
     Ok(())
-}
-
-async fn read<B>(response: Response<B>) -> Answer
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-{
-    let (parts, mut body) = response.into_parts();
-    let mut answer = Answer {
-        status: parts.status.as_u16(),
-        headers: parts.headers,
-        body: Bytes::new(),
-        trailers: HeaderMap::new(),
-        broken: false,
-    };
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        match frame.map(http_body::Frame::into_data) {
-            Ok(Ok(data)) => bytes.extend_from_slice(&data),
-            Ok(Err(frame)) => answer.trailers = frame.into_trailers().unwrap_or_default(),
-            Err(_broken) => {
-                answer.broken = true;
-                break;
-            }
-        }
-    }
-    answer.body = bytes.into();
-    answer
 }
 
 /// A body of known length.

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::clock::{Clock, SystemClock};
 use crate::kv::{BucketConfig, KvStorage};
 use crate::manifest::Limits;
+use crate::observe::Observer;
 use crate::outbound::HttpConfig;
 use crate::release::CompilerProgram;
 use crate::request::Faults;
@@ -75,6 +78,11 @@ pub struct Config {
     /// Certificates of [`crate::Endpoint::Https`]. The client's SNI chooses the first that is valid for the name;
     /// the first of all serves everybody else. Default: none.
     pub tls: Vec<CertificateFiles>,
+    /// What time it is for guests, buckets in memory, rates and tokens. Buckets elsewhere keep the time of their store,
+    /// databases their server's. Default: the machine's.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told of every answer and every statement. Default: nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Config {
@@ -102,6 +110,8 @@ impl Default for Config {
             connections_per_address: 1_000,
             trusted_proxies: Vec::new(),
             tls: Vec::new(),
+            clock: Arc::new(SystemClock::default()),
+            observer: None,
         }
     }
 }

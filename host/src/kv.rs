@@ -26,12 +26,11 @@ pub use crate::bindings::wharf::platform::kv::{
     Check, Condition, Entry, Error, Features, IncrementItem, Mutation, Page, PutItem, ScanOptions, Version,
 };
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// Unix time in milliseconds.
 fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    crate::clock::unix_millis(SystemTime::now())
 }
 
 /// An error as a sentence for people.

@@ -34,6 +34,7 @@ mod bindings;
 mod background;
 mod body;
 mod capability;
+mod clock;
 mod config;
 mod database;
 mod drain;
@@ -44,6 +45,7 @@ mod host;
 pub mod kv;
 mod listen;
 mod manifest;
+mod observe;
 mod outbound;
 mod platform;
 mod release;
@@ -53,6 +55,7 @@ mod watch;
 
 pub use body::{Body, BodyError};
 pub use capability::{Capability, PrepareError};
+pub use clock::{Clock, SystemClock};
 pub use config::{CertificateFiles, Config, DatabaseConfig};
 pub use database::{AddressError, ReachError};
 pub use drain::Serving;
@@ -66,11 +69,12 @@ pub use manifest::{
     Language, Limits, Listen, Manifest, ManifestError, Migrations, RateGuard, Reuse, Route, ScriptEngine,
     Sql, Watch,
 };
+pub use observe::Observer;
 pub use outbound::{HttpConfig, Network, NetworkError, Resolver, Resolving, SystemResolver};
 pub use release::{
     Artifact, CompileError, CompilerProgram, ComposeError, Digest, Effort, HandlerKind, InspectError,
-    Inspection, LoadError, LoadStep, LoadTimings, MigrateError, Migration, Preview, ProbeError, PublishError,
-    Release, Share, SqlError, SqlFailure, SqlReport, StatementFile, Sticky, Tally, Traffic, check_sql,
-    compile_child, compose, inspect, migrate,
+    Inspection, KnownStatement, LoadError, LoadStep, LoadTimings, MigrateError, Migration, Preview,
+    ProbeError, PublishError, Release, Share, SqlError, SqlFailure, SqlReport, StatementFile, Sticky, Tally,
+    Traffic, check_sql, compile_child, compose, inspect, known_statements, migrate,
 };
 pub use request::{Faults, Peer, RequestId, RequestState, TlsError};

@@ -25,6 +25,7 @@ use wasmtime_wasi_http::{p2, p3};
 
 use crate::bindings::exports::wharf::platform::{http_handler, kv_watcher, pg_listener};
 use crate::capability::Capability;
+use crate::clock::Clock;
 use crate::manifest::Manifest;
 use crate::request::{BuiltIn, RequestState, Shared, Warm};
 
@@ -38,7 +39,7 @@ pub(crate) use load::{Loader, load};
 pub use migrate::{MigrateError, migrate};
 pub use probe::ProbeError;
 pub(crate) use probe::probe;
-pub use sql::{SqlError, SqlFailure, SqlReport, StatementFile, check_sql};
+pub use sql::{KnownStatement, SqlError, SqlFailure, SqlReport, StatementFile, check_sql, known_statements};
 pub use table::PublishError;
 pub(crate) use table::{Found, RouteTable, Target};
 pub use traffic::{Preview, Share, Sticky, Tally, Traffic};
@@ -144,6 +145,8 @@ pub struct Release {
     pub(crate) guard: Option<ComponentExportIndex>,
     /// The guards of its routes that this host brings.
     pub(crate) guards: BTreeMap<String, Arc<BuiltIn>>,
+    /// What time it is for the guest.
+    pub(crate) clock: Arc<dyn Clock>,
     /// What capabilities keep for this release.
     pub(crate) prepared: Extensions,
     pub(crate) admission: Admission,

@@ -19,8 +19,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::body::{Body, BodyError};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::chain;
+use crate::observe::Observer;
 use crate::release::RouteTable;
 
 pub use accept::TlsError;
@@ -63,8 +65,7 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    fn new(peer: Peer, faults: Faults) -> Self {
-        let received_at = SystemTime::now();
+    fn new(peer: Peer, faults: Faults, received_at: SystemTime) -> Self {
         Self {
             id: RequestId::new(received_at),
             address: peer.address.ip().to_string(),
@@ -84,14 +85,21 @@ impl Arrival {
 
 /// What the operator decides for every request.
 #[derive(Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct Terms<'a> {
     faults: Faults,
     pace: BodyPace,
+    clock: &'a dyn Clock,
+    observer: Option<&'a dyn Observer>,
 }
 
-impl Terms {
-    pub(crate) fn of(config: &Config) -> Self {
-        Self { faults: config.faults, pace: BodyPace::of(config) }
+impl<'a> Terms<'a> {
+    pub(crate) fn of(config: &'a Config) -> Self {
+        Self {
+            faults: config.faults,
+            pace: BodyPace::of(config),
+            clock: &*config.clock,
+            observer: config.observer.as_deref(),
+        }
     }
 
     /// The same for whoever may know why a guest failed.
@@ -112,14 +120,15 @@ pub enum Faults {
 
 /// Answers a request that cannot be handled at all.
 fn refuse(failure: Failure, peer: Peer) -> Response<Body> {
-    respond::respond(Err((failure, None)), &Arrival::new(peer, Faults::Hidden), &Asked::default())
+    let arrival = Arrival::new(peer, Faults::Hidden, SystemTime::now());
+    respond::respond(Err((failure, None)), &arrival, &Asked::default())
 }
 
 /// Answers one request; every failure becomes a response, so there is no error.
 /// Dropping the future stops the guest and what it waits for.
 pub(crate) async fn handle<B>(
     routes: &RouteTable,
-    terms: Terms,
+    terms: Terms<'_>,
     request: Request<B>,
     peer: Peer,
 ) -> Response<Body>
@@ -127,21 +136,28 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
-    let arrival = Arrival::new(peer, terms.faults);
+    let arrival = Arrival::new(peer, terms.faults, terms.clock.now());
     let asked = Asked {
         head_only: request.method() == http::Method::HEAD,
         accept: request.headers().get(http::header::ACCEPT).cloned(),
     };
+    let watched = terms.observer.map(|observer| (observer, request.method().clone()));
     let mut finish = Finish::default();
     let outcome = serve(routes, terms, request, &arrival, &mut finish).await;
     finish.count(&outcome);
-    let response = respond::respond(outcome, &arrival, &asked);
-    finish.apply(response)
+    let target = finish.target.take();
+    let response = finish.apply(respond::respond(outcome, &arrival, &asked));
+    if let (Some((observer, method)), Some(target)) = (watched, target)
+        && let Some(route) = target.route()
+    {
+        observer.answered(target.release.service(), route, &method, response.status());
+    }
+    response
 }
 
 async fn serve<B>(
     routes: &RouteTable,
-    terms: Terms,
+    terms: Terms<'_>,
     request: Request<B>,
     arrival: &Arrival,
     finish: &mut Finish,
@@ -156,6 +172,9 @@ where
     let blamed = |failure| (failure, Some(release.clone()));
     let deadline = arrival.received + release.manifest.limits.wall;
     finish.expect(&target, &head);
+    if terms.observer.is_some() {
+        finish.target = Some(target.clone());
+    }
 
     if !target.guards.is_empty() {
         let examined = examine::examine(&target, &mut head, &mut finish.examined, arrival, deadline);

@@ -45,6 +45,11 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// Whether a program that a build needs is there for the service of a folder.
+pub(crate) fn tool_is_there(folder: &Path, program: &'static str) -> bool {
+    tool::places(folder).iter().any(|place| place.join(program).is_file())
+}
+
 /// What one build made.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Built {

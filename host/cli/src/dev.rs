@@ -1,7 +1,7 @@
 //! `wharf dev`: build, serve, watch, and swap what changed. Requests are served during builds, and a build
 //! that fails leaves the last good release in place.
 
-mod watch;
+pub(crate) mod watch;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

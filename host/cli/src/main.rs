@@ -9,6 +9,8 @@ mod edge;
 mod outbound;
 mod hosting;
 mod build;
+mod vendor;
+mod new;
 mod check;
 mod compose;
 mod data;
@@ -27,6 +29,7 @@ mod logs;
 mod token;
 mod kv;
 mod conformance;
+mod test;
 mod dev;
 
 use std::process::ExitCode;
@@ -38,7 +41,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 use wharf_control::LogTap;
 
-/// Build, check, compose, develop, serve and deploy WebAssembly services.
+/// Begin, build, test, serve and deploy WebAssembly services.
 #[derive(Debug, Parser)]
 #[command(name = "wharf", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Wharf {
@@ -48,10 +51,13 @@ struct Wharf {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    New(new::Arguments),
+    Vendor(vendor::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
     Compose(compose::Arguments),
     Dev(dev::Arguments),
+    Test(test::Arguments),
     Serve(serve::Arguments),
     Deploy(deploy::Arguments),
     Status(status::Arguments),
@@ -116,12 +122,15 @@ fn run(verb: Verb) -> anyhow::Result<()> {
             return Box::pin(serve::run(arguments)).await;
         }
         // Cases make guests log and fail as they please.
-        log(None, if matches!(verb, Verb::Conformance(_)) { "off" } else { "info" });
+        log(None, if matches!(verb, Verb::Conformance(_) | Verb::Test(_)) { "off" } else { "info" });
         match verb {
+            Verb::New(arguments) => new::run(arguments),
+            Verb::Vendor(arguments) => vendor::run(&arguments),
             Verb::Build(arguments) => build::run(arguments).await,
             Verb::Check(arguments) => check::run(&arguments).await,
             Verb::Compose(arguments) => compose::run(&arguments),
             Verb::Dev(arguments) => Box::pin(dev::run(arguments)).await,
+            Verb::Test(arguments) => Box::pin(test::run(arguments)).await,
             Verb::Kv(arguments) => kv::run(arguments).await,
             Verb::Conformance(arguments) => Box::pin(conformance::run(arguments)).await,
             // Ran before anything was started.

@@ -3,9 +3,11 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use owo_colors::{OwoColorize, Style};
 
 /// Whether the line of standard error that the cursor is in only says what goes on.
@@ -42,6 +44,17 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 pub(crate) fn note(line: impl Display) {
     clear();
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes a text file, and the folders that lead to it.
+pub(crate) fn place(path: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, text)
+    };
+    write().with_context(|| format!("failed to write `{}`", path.display()))
 }
 
 /// Prints an error and what caused it, one cause a line.

@@ -5,17 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 
+use crate::clock::{Clock, unix_millis};
+
 use super::batch::{Applied, Batch, Stored, charge};
 use super::inbox::{Feeds, SWEEP};
 use super::range::Range;
 use super::store::{Answer, Settings, Store, Usage, common};
-use super::{Error, Features, Inbox, now};
+use super::{Error, Features, Inbox};
 
 /// Expired entries that one batch clears away, or twice as many as it writes: none pile up.
 const LEAST_SWEPT: usize = 64;
 
-#[derive(Default)]
 pub(super) struct Memory {
+    clock: Arc<dyn Clock>,
     buckets: Mutex<Buckets>,
     feeds: Feeds,
 }
@@ -34,12 +36,20 @@ struct Rows {
 }
 
 impl Memory {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, buckets: Mutex::default(), feeds: Feeds::default() }
+    }
+
+    fn now(&self) -> u64 {
+        unix_millis(self.clock.now())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Buckets> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, bucket: &str, keys: &[String], mut most: usize) -> Result<Vec<Option<Stored>>, Error> {
-        let (buckets, now) = (self.lock(), now());
+        let (buckets, now) = (self.lock(), self.now());
         let rows = buckets.by_name.get(bucket);
         let mut get = |key: &String| {
             let stored = rows.and_then(|rows| rows.entries.get(key)).filter(|stored| stored.is_live(now));
@@ -53,10 +63,10 @@ impl Memory {
         let mut buckets = self.lock();
         let Some(rows) = buckets.by_name.get_mut(bucket) else { return Ok(Vec::new()) };
         // Once: no other scan walks over them again.
-        let expired = rows.sweep(now(), usize::MAX);
+        let expired = rows.sweep(self.now(), usize::MAX);
         self.feeds.tell(bucket, &expired);
         let rows = rows.entries.range((range.from.clone(), range.to.clone()));
-        let now = now();
+        let now = self.now();
         let rows = rows.map(|(key, stored)| {
             let wanted = stored.is_live(now) && !range.keys_only;
             let value = if wanted { stored.value.clone() } else { Vec::new() };
@@ -67,7 +77,7 @@ impl Memory {
 
     fn apply(&self, bucket: &Settings, batch: Batch) -> Result<Option<Applied>, Error> {
         let mut buckets = self.lock();
-        let (now, version) = (now(), buckets.version + 1);
+        let (now, version) = (self.now(), buckets.version + 1);
         if !buckets.by_name.contains_key(&bucket.name) {
             buckets.by_name.insert(bucket.name.clone(), Rows::default());
         }
@@ -119,7 +129,7 @@ impl Store for Memory {
                 tokio::time::sleep(SWEEP).await;
                 let mut buckets = self.lock();
                 let Some(rows) = buckets.by_name.get_mut(&bucket.name) else { continue };
-                let expired = rows.sweep(now(), usize::MAX);
+                let expired = rows.sweep(self.now(), usize::MAX);
                 self.feeds.tell(&bucket.name, &expired);
             }
         }

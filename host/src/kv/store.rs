@@ -224,7 +224,7 @@ impl Stores {
 fn open(storage: &KvStorage, config: &Config) -> Result<Arc<dyn Store>, KvError> {
     let cores = config.cores.get();
     Ok(match storage {
-        KvStorage::Memory => Arc::new(memory::Memory::default()),
+        KvStorage::Memory => Arc::new(memory::Memory::new(config.clock.clone())),
         KvStorage::Folder(folder) => Arc::new(embedded::Embedded::open(folder)?),
         KvStorage::Postgres(url) => Arc::new(postgres::Postgres::open(url, cores)?),
         KvStorage::Redis(url) => Arc::new(redis::Redis::open(url, cores)?),

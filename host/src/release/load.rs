@@ -66,6 +66,8 @@ pub enum Effort {
     QuickFirst,
     /// The best code, made in time that nobody else wants; may take six times as long.
     Background,
+    /// As [`Self::QuickFirst`], for who will not ask for better code: what was made is kept in the cache. For tests.
+    Draft,
 }
 
 /// What loading does, in this order.
@@ -141,6 +143,7 @@ pub(crate) async fn load(
         handler,
         listener,
         watcher,
+        clock: host.config.clock.clone(),
         prepared,
         admission: Admission::new(artifact.manifest.limits.concurrency),
         cleanup: host.cleanup.clone(),
@@ -186,12 +189,13 @@ struct Made {
 async fn machine_code(host: &Loader<'_>, order: Order, effort: Effort) -> Result<Made, LoadError> {
     let platform = |kind| host.platforms.get(kind).map_err(|error| LoadError::Platform(error.into()));
     let best = platform(order.kind)?;
-    if effort == Effort::QuickFirst && order.component.len() >= host.config.quick_from {
+    let quick = matches!(effort, Effort::QuickFirst | Effort::Draft);
+    if quick && order.component.len() >= host.config.quick_from {
         if let Some(component) = host.compilers.made(&best.engine, &order).await {
             return Ok(Made { platform: best, component, cached: true, interim: false });
         }
         let quick = Order { kind: Kind { compiler: Compiler::Baseline, ..order.kind }, ..order.clone() };
-        match baseline(host, &platform, quick).await {
+        match baseline(host, &platform, quick, effort).await {
             Ok(made) => return Ok(made),
             Err(error @ LoadError::Compile(CompileError::Init(_))) => return Err(error),
             // It knows less of WebAssembly than the other one, and need not run everywhere.
@@ -210,10 +214,14 @@ async fn baseline(
     host: &Loader<'_>,
     platform: impl Fn(Kind) -> Result<Arc<Platform>, LoadError>,
     order: Order,
+    effort: Effort,
 ) -> Result<Made, LoadError> {
     let platform = platform(order.kind)?;
-    let component = host.compilers.make_once(&platform.engine, order).await?;
-    Ok(Made { platform, component, cached: false, interim: true })
+    let (component, cached) = match effort {
+        Effort::Draft => host.compilers.make(&platform.engine, order).await?,
+        _ => (host.compilers.make_once(&platform.engine, order).await?, false),
+    };
+    Ok(Made { platform, component, cached, interim: true })
 }
 
 /// Puts the manifest's middleware around the component.
@@ -267,7 +275,9 @@ fn guards(
             service: artifact.manifest.name.clone(),
             source: error.into(),
         };
-        if let Some(built_in) = BuiltIn::prepare(name, guard, file, client).map_err(failed)? {
+        if let Some(built_in) =
+            BuiltIn::prepare(name, guard, file, client, &host.config.clock).map_err(failed)?
+        {
             guards.insert(name.clone(), Arc::new(built_in));
         }
         let Guard::Service(service) = guard else { continue };

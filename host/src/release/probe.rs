@@ -40,7 +40,7 @@ fn said(answer: &str) -> String {
 /// Asks as a client on this machine would; none where the manifest names no path.
 pub(crate) async fn probe(
     routes: &RouteTable,
-    terms: Terms,
+    terms: Terms<'_>,
     release: &Arc<Release>,
 ) -> Result<Option<Duration>, ProbeError> {
     let Some(path) = &release.manifest.health else { return Ok(None) };

@@ -157,6 +157,28 @@ impl fmt::Display for SqlFailure {
     }
 }
 
+/// A statement that an artifact says it will run.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct KnownStatement {
+    /// As in the grant; none for the first granted database.
+    pub database: Option<String>,
+    /// Its text.
+    pub sql: String,
+    /// File and line of the source.
+    pub place: String,
+}
+
+/// The statements of an artifact: those of `sql!`, then those of the files that its manifest names.
+///
+/// # Errors
+/// A section that is not what `sql!` writes, or more statements than are taken.
+pub fn known_statements(artifact: &Artifact) -> Result<Vec<KnownStatement>, SqlError> {
+    let known =
+        |found: Found| KnownStatement { place: found.place(), database: found.database, sql: found.sql };
+    Ok(found(artifact)?.into_iter().map(known).collect())
+}
+
 /// Prepares every statement of an artifact, without running any. Connects only where there is something to ask.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ use std::time::Instant;
 use http::HeaderMap;
 use http::request::Parts;
 
+use crate::clock::Clock;
 use crate::manifest::{ByteSize, Guard};
 use crate::outbound::Client;
 use crate::release::{Release, Target};
@@ -66,6 +67,7 @@ impl BuiltIn {
         guard: &Guard,
         files: impl Fn(&str) -> Option<bytes::Bytes>,
         client: Option<&Client>,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Option<Self>, GuardError> {
         let failed = |why: String| GuardError { name: name.to_owned(), why };
         Ok(Some(match guard {
@@ -73,10 +75,11 @@ impl BuiltIn {
             Guard::ApiKey(guard) => Self::ApiKey(api_key::ApiKeys::new(guard).map_err(failed)?),
             Guard::Jwt(guard) => {
                 let file = files(&guard.jwks);
-                Self::Jwt(jwt::Tokens::new(guard, file.as_deref(), client).map_err(failed)?)
+                let tokens = jwt::Tokens::new(guard, file.as_deref(), client, clock.clone());
+                Self::Jwt(tokens.map_err(failed)?)
             }
             Guard::Cors(guard) => Self::Cors(cors::Cors::new(guard).map_err(failed)?),
-            Guard::Rate(guard) => Self::Rate(rate::Rate::new(guard).map_err(failed)?),
+            Guard::Rate(guard) => Self::Rate(rate::Rate::new(guard, clock.clone()).map_err(failed)?),
             Guard::Body(size) => Self::Body(*size),
         }))
     }

@@ -153,7 +153,7 @@ impl WasiView for RequestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         if self.wasi.is_none() {
             let printed = Printed::new(&self.source());
-            self.wasi = Some(printed.context());
+            self.wasi = Some(printed.context(&self.release.clock));
             self.printed = Some(printed);
         }
         let ctx = self.wasi.get_or_insert_default();

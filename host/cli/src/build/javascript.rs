@@ -19,6 +19,11 @@ const STARLINGMONKEY: Tool = Tool {
     install: "npm pkg set 'overrides.@bytecodealliance/preview2-shim=0.26.0' && npm install --save-dev @bytecodealliance/jco@1.35.0",
 };
 
+/// QuickJS runs no jobs while it answers a plain `func`, so its own `async` functions would never go on. Made of `Promise`
+/// instead, they run to the end with the one of `guest-bindings/javascript`.
+const WITHOUT_ASYNC: &[&str] =
+    &["--supported:async-await=false", "--supported:async-generator=false", "--supported:for-await=false"];
+
 pub(super) async fn build(job: &Job<'_>, entry: &Path, engine: ScriptEngine) -> Result<PathBuf> {
     let bundler = BUNDLER.find(job.folder)?;
     let tool = match engine {
@@ -37,6 +42,7 @@ pub(super) async fn build(job: &Job<'_>, entry: &Path, engine: ScriptEngine) -> 
             "--target=es2022",
         ])
         .args(["--external:wharf:*", "--external:wasi:*", "--log-level=warning", "--color=false"])
+        .args(if engine == ScriptEngine::Quickjs { WITHOUT_ASYNC } else { &[] })
         .arg(format!("--outfile={}", bundle.display()))
         .current_dir(job.folder);
     run(bundling).await?;

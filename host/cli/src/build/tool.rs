@@ -17,11 +17,7 @@ pub(super) struct Tool {
 impl Tool {
     /// Finds it: in `node_modules/.bin` or `.venv/bin` of the folder or of one above it, or else on `PATH`.
     pub(super) fn find(self, folder: &Path) -> Result<PathBuf> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let beside = folder
-            .ancestors()
-            .flat_map(|folder| [folder.join("node_modules/.bin"), folder.join(".venv/bin")]);
-        let folders: Vec<_> = beside.chain(std::env::split_paths(&path)).collect();
+        let folders = places(folder);
         let mut places =
             self.names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
         places.find(|place| place.is_file()).with_context(|| {
@@ -34,6 +30,14 @@ impl Tool {
             )
         })
     }
+}
+
+/// Where programs are looked for, for the service of a folder.
+pub(super) fn places(folder: &Path) -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let beside =
+        folder.ancestors().flat_map(|folder| [folder.join("node_modules/.bin"), folder.join(".venv/bin")]);
+    beside.chain(std::env::split_paths(&path)).collect()
 }
 
 /// Runs a program to its end. What it printed is the error when it failed. Cancellation safe: it is killed.

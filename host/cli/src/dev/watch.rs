@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 const BACKLOG: usize = 1024;
 
 /// Watches the sources of services.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     watcher: RecommendedWatcher,
     events: mpsc::Receiver<PathBuf>,
     /// A folder with sources, and the service's folder that it belongs to.
@@ -35,16 +35,16 @@ pub(super) struct Watch {
 
 /// A change of sources.
 #[derive(Debug)]
-pub(super) struct Change {
+pub(crate) struct Change {
     /// The folders of the services that it concerns.
-    pub(super) services: Vec<PathBuf>,
+    pub(crate) services: Vec<PathBuf>,
     /// When its first event came.
-    pub(super) seen: Instant,
+    pub(crate) seen: Instant,
 }
 
 impl Watch {
     /// Starts to watch.
-    pub(super) fn start(services: &[Service]) -> Result<Self> {
+    pub(crate) fn start(services: &[Service]) -> Result<Self> {
         let (sender, events) = mpsc::channel(BACKLOG);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
@@ -78,7 +78,7 @@ impl Watch {
     }
 
     /// Waits for the next change. Cancellation safe, but for events of an unfinished change.
-    pub(super) async fn next(&mut self) -> Result<Change> {
+    pub(crate) async fn next(&mut self) -> Result<Change> {
         let mut concerned = BTreeSet::new();
         let seen = loop {
             let path = self.events.recv().await.context("the file watcher ended")?;

@@ -32,4 +32,8 @@ mod support;
 #[cfg(test)]
 mod swaps;
 #[cfg(test)]
+mod test;
+#[cfg(test)]
+mod new;
+#[cfg(test)]
 mod traffic;

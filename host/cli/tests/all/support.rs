@@ -108,6 +108,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Starts a command that listens nowhere, and whose lines are waited for.
+    pub(crate) fn watch(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = lines(process.stdout.take().unwrap());
+        Self { process, lines, said: Vec::new(), address: String::new() }
+    }
+
     /// Starts the command and waits until it listens.
     pub(crate) fn start(mut command: Command, patience: Duration) -> Self {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();

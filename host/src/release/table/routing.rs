@@ -30,6 +30,8 @@ pub(crate) struct Target {
     /// Empty for every method.
     methods: Vec<Method>,
     pub(crate) release: Arc<Release>,
+    /// Which one it is in the release's manifest.
+    index: usize,
     /// Asked in this order before the handler.
     pub(crate) guards: Vec<ReadyGuard>,
     /// Whether responses may be compressed.
@@ -57,6 +59,13 @@ pub(crate) enum Found {
     /// The path is known, but only with these methods.
     OtherMethods(Vec<Method>),
     Nothing,
+}
+
+impl Target {
+    /// What the manifest says of it.
+    pub(crate) fn route(&self) -> Option<&Route> {
+        self.release.manifest.routes.get(self.index)
+    }
 }
 
 impl Split {
@@ -105,11 +114,12 @@ impl<'a> Grouped<'a> {
 
     /// The routes of a release.
     fn add(&mut self, share: &'a Share, services: &BTreeMap<String, Traffic>) -> Result<(), PublishError> {
-        for route in &share.release.manifest.routes {
+        for (index, route) in share.release.manifest.routes.iter().enumerate() {
             let guards = route.guards.iter().map(|name| ready(&share.release, name, services)).collect();
             let target = Target {
                 methods: methods(route),
                 release: share.release.clone(),
+                index,
                 guards,
                 compress: route.compress,
                 tally: share.tally.clone(),
@@ -134,7 +144,7 @@ impl<'a> Grouped<'a> {
         }
         let split = Arc::new(Split { arms, total, sticky: traffic.sticky.clone() });
         for share in shares {
-            for route in &share.release.manifest.routes {
+            for (index, route) in share.release.manifest.routes.iter().enumerate() {
                 let targets = self.targets(route);
                 let own = |target: &Arc<Target>| target.release.service() == traffic.service;
                 let before = targets.iter().position(own).map(|at| targets.remove(at));
@@ -142,6 +152,7 @@ impl<'a> Grouped<'a> {
                 let target = Target {
                     methods,
                     release: share.release.clone(),
+                    index,
                     guards: Vec::new(),
                     compress: false,
                     tally: None,

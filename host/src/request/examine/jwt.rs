@@ -3,12 +3,14 @@
 mod fetch;
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::AUTHORIZATION;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde_json::Value;
 
+use crate::clock::Clock;
 use crate::manifest::JwtGuard;
 use crate::outbound::Client;
 use crate::request::Failure;
@@ -17,12 +19,13 @@ use super::{Pass, Seen};
 use fetch::Keys;
 
 /// How far the clocks of issuer and host may be apart, in seconds.
-const LEEWAY: u64 = 60;
+const LEEWAY: f64 = 60.0;
 
 /// The keys and rules of one guard.
 pub(crate) struct Tokens {
     guard: JwtGuard,
     keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
 }
 
 pub(super) struct Key {
@@ -36,6 +39,7 @@ impl Tokens {
         guard: &JwtGuard,
         file: Option<&[u8]>,
         client: Option<&Client>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let keys = match (file, client) {
             (Some(file), _) => Keys::fixed(keys(file)?),
@@ -45,7 +49,7 @@ impl Tokens {
             (None, Some(client)) => Keys::fetched(&guard.jwks, client)?,
             (None, None) => return Err(format!("`{}` is in no `grants.http`", guard.jwks)),
         };
-        Ok(Self { guard: guard.clone(), keys: Arc::new(keys) })
+        Ok(Self { guard: guard.clone(), keys: Arc::new(keys), clock })
     }
 
     pub(super) async fn ask(&self, seen: &Seen<'_>) -> Result<Pass, Failure> {
@@ -64,15 +68,15 @@ impl Tokens {
 
     fn claims(&self, token: &str, key: &Key) -> Option<Value> {
         let decoded = jsonwebtoken::decode::<Value>(token, &key.key, &self.validation(key.algorithm));
-        decoded.ok().map(|decoded| decoded.claims)
+        let claims = decoded.ok()?.claims;
+        is_in_time(&claims, self.clock.now()).then_some(claims)
     }
 
-    /// `exp` must be there and later than now; `nbf`, `iss` and `aud` are compared where there is something to
-    /// compare.
+    /// `exp` must be there; `iss` and `aud` are compared where there is something to compare. Times are compared by the
+    /// host's clock, in [`is_in_time`].
     fn validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
+        validation.validate_exp = false;
         let mut required = vec!["exp"];
         if let Some(issuer) = &self.guard.issuer {
             validation.set_issuer(&[issuer]);
@@ -88,6 +92,15 @@ impl Tokens {
         validation.set_required_spec_claims(&required);
         validation
     }
+}
+
+/// Whether a token is valid already (`nbf`, if it has one) and still (`exp`).
+fn is_in_time(claims: &Value, now: SystemTime) -> bool {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64().floor();
+    let ends = claims.get("exp").and_then(Value::as_f64);
+    let begins = claims.get("nbf").map(Value::as_f64);
+    ends.is_some_and(|ends| ends + LEEWAY >= now)
+        && begins.is_none_or(|begins| begins.is_some_and(|begins| begins <= now + LEEWAY))
 }
 
 impl Key {
@@ -148,4 +161,26 @@ fn key(jwk: &Jwk) -> Option<Key> {
     };
     let key = DecodingKey::from_jwk(jwk).ok()?;
     Some(Key { id: jwk.common.key_id.clone(), algorithm, key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_in_time;
+    use serde_json::json;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn a_token_is_valid_from_its_beginning_to_its_end_give_or_take_a_minute() {
+        let at = |claims: &serde_json::Value, seconds| {
+            is_in_time(claims, UNIX_EPOCH + Duration::from_secs(seconds))
+        };
+        let claims = json!({"nbf": 1_000, "exp": 2_000.5});
+        assert!(!at(&claims, 939) && at(&claims, 940) && at(&claims, 2_060) && !at(&claims, 2_061));
+        assert!(at(&json!({"exp": 2_000}), 0));
+        for wrong in
+            [json!({}), json!({"exp": "2000"}), json!({"exp": 2_000, "nbf": "0"}), json!({"exp": null})]
+        {
+            assert!(!at(&wrong, 1_000), "{wrong}");
+        }
+    }
 }

@@ -3,13 +3,17 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::Clock as _;
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
 use http::HeaderName;
 
+use crate::clock::Clock;
 use crate::manifest::{RateGuard, RateKey};
 use crate::request::Failure;
 
@@ -25,8 +29,8 @@ const MOST_CELLS: usize = 100_000;
 pub(crate) struct Rate {
     key: Key,
     /// By a hash of the key: what clients send is not kept.
-    cells: DefaultKeyedRateLimiter<u64>,
-    clock: DefaultClock,
+    cells: RateLimiter<u64, DashMapStateStore<u64>, Ticks, NoOpMiddleware<Duration>>,
+    clock: Ticks,
     hasher: RandomState,
     asked: AtomicU32,
 }
@@ -37,8 +41,20 @@ enum Key {
     Annotation(String),
 }
 
+/// The host's clock as `governor` wants it.
+#[derive(Clone)]
+struct Ticks(Arc<dyn Clock>);
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 impl Rate {
-    pub(super) fn new(guard: &RateGuard) -> Result<Self, String> {
+    pub(super) fn new(guard: &RateGuard, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let key = match RateKey::parse(&guard.key) {
             Some(RateKey::Address) => Key::Address,
             Some(RateKey::Header(name)) => {
@@ -51,8 +67,9 @@ impl Rate {
         let each = each.ok_or("`rate` asks for more than one request a nanosecond")?;
         let burst = guard.burst.and_then(NonZeroU32::new).or_else(|| NonZeroU32::new(guard.requests));
         let quota = Quota::with_period(each).zip(burst).map(|(quota, burst)| quota.allow_burst(burst));
-        let cells = RateLimiter::keyed(quota.ok_or("`rate` lets nothing pass")?);
-        let (clock, hasher) = (DefaultClock::default(), RandomState::new());
+        let (clock, hasher) = (Ticks(clock), RandomState::new());
+        let quota = quota.ok_or("`rate` lets nothing pass")?;
+        let cells = RateLimiter::dashmap_with_clock(quota, clock.clone());
         Ok(Self { key, cells, clock, hasher, asked: AtomicU32::new(0) })
     }
 

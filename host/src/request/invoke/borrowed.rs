@@ -3,7 +3,9 @@
 //! The generated type owns every string; with twelve header fields, lowering borrowed data costs
 //! 1.8 us instead of 2.7. `check_handle` compares these types with the component's at load.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
+
+use crate::clock::unix_millis;
 
 use wasmtime::component::{ComponentType, Lower, Resource};
 
@@ -89,13 +91,8 @@ impl<'a> RequestRef<'a> {
             remote_addr: &arrival.address,
             remote_port: arrival.peer.address.port(),
             request_id: arrival.id.as_str(),
-            received_at: unix_millis(arrival.received_at, Duration::ZERO),
-            deadline: unix_millis(arrival.received_at, limit),
+            received_at: unix_millis(arrival.received_at),
+            deadline: unix_millis(arrival.received_at.checked_add(limit).unwrap_or(arrival.received_at)),
         }
     }
-}
-
-fn unix_millis(at: SystemTime, later: Duration) -> u64 {
-    let span = at.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(later);
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

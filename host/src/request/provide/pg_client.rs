@@ -38,7 +38,7 @@ pub use copy::{CopyReader, CopyWriter};
 pub use cursor::Cursor;
 pub use transaction::Transaction;
 
-use pool::{Lease, Pools};
+use pool::{Lease, Pools, Watched};
 use rows::{Dropped, Rows, Values};
 use statement::{Around, may_commit_blindly};
 
@@ -103,7 +103,12 @@ impl Capability for PgClient {
             };
             let address = Address::parse(database)
                 .map_err(|error| PrepareError::Unusable { grant, source: error.into() })?;
-            let pools = Pools::new(&address.for_use(&service.name), cores, &self.cleanup);
+            let watched = self.host.observer.clone().map(|observer| Watched {
+                observer,
+                service: service.name.as_str().into(),
+                database: name.as_str().into(),
+            });
+            let pools = Pools::new(&address.for_use(&service.name), cores, &self.cleanup, watched);
             databases.insert(name.clone(), Arc::new(pools));
         }
         prepared.insert(Databases(Arc::new(databases)));

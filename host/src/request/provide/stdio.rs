@@ -12,6 +12,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::bindings::wharf::platform::log::Level;
+use crate::clock::{Clock, WasiClock};
 
 use super::log::{Budget, Source};
 
@@ -31,8 +32,11 @@ impl Printed {
     }
 
     /// A WASI where nothing is granted, and what is written is logged.
-    pub(crate) fn context(&self) -> Box<WasiCtx> {
-        Box::new(WasiCtx::builder().stdout(self.output.clone()).stderr(self.errors.clone()).build())
+    pub(crate) fn context(&self, clock: &Arc<dyn Clock>) -> Box<WasiCtx> {
+        let mut context = WasiCtx::builder();
+        context.stdout(self.output.clone()).stderr(self.errors.clone());
+        context.wall_clock(WasiClock(clock.clone())).monotonic_clock(WasiClock(clock.clone()));
+        Box::new(context.build())
     }
 
     /// What comes from now on is another request's.

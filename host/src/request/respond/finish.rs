@@ -22,6 +22,8 @@ use super::{Failure, Reply};
 #[derive(Default)]
 pub(crate) struct Finish {
     pub(crate) examined: Examined,
+    /// What answered, where somebody is told.
+    pub(crate) target: Option<Arc<Target>>,
     /// What the client takes, where the route compresses.
     encodings: Option<HeaderValue>,
     /// Where the answer is counted, while the release is watched.

@@ -30,6 +30,7 @@ use crate::bindings::wharf::platform::pg_client::Error;
 use crate::database::{self, Address, ConnectError, LARGEST_MESSAGE, Opened, Place};
 use crate::error::chain;
 use crate::host::core;
+use crate::observe::Observer;
 
 use super::statement::Prepared;
 
@@ -44,13 +45,19 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn new(address: &Address, cores: usize, cleanup: &TaskTracker) -> Self {
+    pub(super) fn new(
+        address: &Address,
+        cores: usize,
+        cleanup: &TaskTracker,
+        watched: Option<Watched>,
+    ) -> Self {
         let total = address.settings.connections.get();
         let share = |core: usize| total / cores + usize::from(core < total % cores);
         // With fewer connections than cores, some cores only ever borrow.
         let shares = (0..cores).map(share).filter(|share| *share > 0);
         let address = Arc::new(address.clone());
-        let connector = || Connector { address: address.clone(), cleanup: cleanup.clone() };
+        let connector =
+            || Connector { address: address.clone(), cleanup: cleanup.clone(), watched: watched.clone() };
         let pools = shares.map(|share| pool(connector(), share));
         Self { cores: pools.collect(), acquire: address.settings.acquire }
     }
@@ -130,6 +137,15 @@ pub(super) struct Connector {
     address: Arc<Address>,
     /// What cleans up behind requests; the host waits for it when it stops.
     cleanup: TaskTracker,
+    watched: Option<Watched>,
+}
+
+/// Who is told of the statements of one service and database.
+#[derive(Clone)]
+pub(super) struct Watched {
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) service: Arc<str>,
+    pub(super) database: Arc<str>,
 }
 
 impl managed::Manager for Connector {
@@ -154,6 +170,7 @@ impl managed::Manager for Connector {
             cursors: 0,
             reset: self.address.settings.reset,
             cleanup: self.cleanup.clone(),
+            watched: self.watched.clone(),
         })
     }
 
@@ -180,6 +197,7 @@ pub(super) struct Connection {
     /// How long it may take to become clean.
     reset: Duration,
     cleanup: TaskTracker,
+    watched: Option<Watched>,
 }
 
 /// What a request left of its connection.
@@ -211,6 +229,14 @@ impl Lease {
     pub(super) fn connection(&mut self) -> Result<&mut Connection, Error> {
         let lost = || Error::ConnectionLost("the connection is gone".to_owned());
         self.object.as_deref_mut().ok_or_else(lost)
+    }
+
+    /// Tells whoever watches of a statement of the guest's.
+    pub(super) fn tell(&mut self, sql: &str) -> Result<(), Error> {
+        if let Some(Watched { observer, service, database }) = &self.connection()?.watched {
+            observer.ran(service, database, sql);
+        }
+        Ok(())
     }
 
     /// To be called before anything is sent; [`Self::settle`] after its end was seen.

@@ -65,9 +65,11 @@ impl Lease {
             return Err(Error::InvalidArgument(why.to_owned()));
         }
         if let Some(prepared) = known {
+            self.tell(sql)?;
             return Ok(prepared);
         }
         let prepared = Box::pin(self.prepare_as(sql, kind)).await?;
+        self.tell(sql)?;
         if sql.len() <= LONGEST_KEPT {
             self.connection()?.statements.put(sql.to_owned(), prepared.clone());
         }
@@ -93,7 +95,9 @@ impl Lease {
             };
             return Err(Error::InvalidArgument(why.to_owned()));
         }
-        self.prepare_as(sql, Kind::Copy).await
+        let prepared = self.prepare_as(sql, Kind::Copy).await?;
+        self.tell(sql)?;
+        Ok(prepared)
     }
 
     async fn prepare_as(&mut self, sql: &str, kind: Kind) -> Result<Arc<Prepared>, Error> {

@@ -1,0 +1,1 @@
+# Generated from wit/ by guest-bindings/generate: do not edit.

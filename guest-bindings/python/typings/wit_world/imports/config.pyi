@@ -1,0 +1,20 @@
+# Generated from wit/ by guest-bindings/generate: do not edit.
+"""
+Settings and secrets from the service's manifest. They cannot change during a request.
+"""
+from typing import TypeVar, Generic, Union, Optional, Protocol, Tuple, List, Any, Self, Callable
+from types import TracebackType
+from enum import Flag, Enum, auto
+from dataclasses import dataclass
+from abc import abstractmethod
+import weakref
+
+from componentize_py_types import Result, Ok, Err, Some
+
+
+
+def get(key: str) -> Optional[str]:
+    """
+    The value of one key, or none. Every value is text.
+    """
+    ...
