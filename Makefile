@@ -14,7 +14,7 @@ TOOLS := $(CURDIR)/target/tools
 SCRIPTS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/quickjs/wharf.toml components/contract/*/starlingmonkey/wharf.toml))
 PYTHONS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/python/wharf.toml))
 CS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/c/wharf.toml))
-GOS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/go/wharf.toml))
+GOS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/go/wharf.toml components/contract/*/go/*/wharf.toml))
 export PATH := $(TOOLS)/node_modules/.bin:$(TOOLS)/python/bin:$(PATH)
 
 help: ## say what there is to make

@@ -1,3 +1,0 @@
-module contract-middleware
-
-go 1.25
