@@ -20,7 +20,7 @@ const GO: Tool =
 /// The module of the bindings.
 const BINDINGS: &str = "wharf/bindings";
 
-/// What generated code imports (`go.bytecodealliance.org/pkg`), as it was published.
+/// What generated code imports (`go.bytecodealliance.org/pkg`).
 static RUNTIME: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/build/go/pkg");
 
 /// What the generator wants written by hand: a package for each exported interface of the contract.
