@@ -4,17 +4,16 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench bench-loop lint wharf guests languages fmt clippy docs deny unit
+.PHONY: help setup demo test bench bench-loop lint wharf guests languages bindings fmt clippy docs deny unit
 
 WHARF := target/debug/wharf
 GUESTS := $(patsubst %/Cargo.toml,%,$(wildcard components/examples/*/Cargo.toml components/bench/*/Cargo.toml components/contract/*/rust*/Cargo.toml))
 
 # Guests in other languages, and what `wharf build` needs for them: target/tools, filled by .config/languages.
 TOOLS := $(CURDIR)/target/tools
-SCRIPTS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/quickjs/wharf.toml components/contract/*/starlingmonkey/wharf.toml))
-PYTHONS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/python/wharf.toml))
-CS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/c/wharf.toml))
-GOS := $(patsubst %/wharf.toml,%,$(wildcard components/contract/*/go/wharf.toml components/contract/*/go/*/wharf.toml))
+# Folders of contract guests in a language: LANGUAGE, LANGUAGE-02, and what lies in a folder of it.
+guests-in = $(foreach language,$(1),$(patsubst %/wharf.toml,%,$(wildcard components/contract/*/$(language)/wharf.toml \
+  components/contract/*/$(language)-*/wharf.toml components/contract/*/$(language)/*/wharf.toml)))
 export PATH := $(TOOLS)/node_modules/.bin:$(TOOLS)/python/bin:$(PATH)
 
 help: ## say what there is to make
@@ -26,7 +25,7 @@ setup: ## install what is missing (apt, as root), or say what to run
 demo: setup wharf ## run both examples on a private PostgreSQL and ask them
 	@.config/demo
 
-test: setup fmt guests unit clippy docs ## everything that CI checks
+test: setup fmt guests bindings unit clippy docs ## everything that CI checks
 	@echo 'make test: passed'
 
 bench: ## compare with native axum; prints a table, writes target/bench/summary.json
@@ -44,17 +43,24 @@ wharf: # the command itself; the whole workspace, so that the tests find every d
 
 guests: wharf # all components: examples, bench services, contract guests
 	$(WHARF) build $(GUESTS)
-	@if ! command -v npm >/dev/null; then echo 'SKIPPED: npm is not installed, components/examples/composed was not built'; \
-	else WHARF=$(CURDIR)/$(WHARF) components/examples/composed/build.sh || { [ $$? -eq 75 ] && \
-	echo 'SKIPPED: its npm packages could not be had, components/examples/composed was not built'; }; fi
 	@$(MAKE) languages
+	@for example in composed links; do \
+	if ! command -v npm >/dev/null; then echo "SKIPPED: npm is not installed, components/examples/$$example was not built"; \
+	else WHARF=$(CURDIR)/$(WHARF) components/examples/$$example/build.sh || { [ $$? -eq 75 ] && \
+	echo "SKIPPED: its npm packages could not be had, components/examples/$$example was not built"; } || exit 1; fi; done
 
 languages: # guests in other languages; a guest whose tools could not be had is counted as absent
 	@.config/languages
-	@if [ -f $(TOOLS)/package.json.installed ]; then $(WHARF) build $(SCRIPTS); fi
-	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(PYTHONS); fi
-	@if [ -f $(TOOLS)/clang.installed ]; then $(WHARF) build $(CS); fi
-	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(GOS); fi
+	@if [ -f $(TOOLS)/package.json.installed ]; then $(WHARF) build $(call guests-in,quickjs starlingmonkey); fi
+	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(call guests-in,python); fi
+	@if [ -f $(TOOLS)/clang.installed ]; then $(WHARF) build $(call guests-in,c); fi
+	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(call guests-in,go); fi
+
+bindings: wharf # what is generated from wit/ is what it would be, and the bindings of other languages do what they say
+	@if [ -f $(TOOLS)/package.json.installed ] && [ -f $(TOOLS)/requirements.txt.installed ]; then WHARF=$(CURDIR)/$(WHARF) guest-bindings/generate --check; \
+	else echo 'SKIPPED: the tools of other languages are not installed, generated bindings were not checked'; fi
+	@if command -v node >/dev/null; then node --test guest-bindings/javascript/tests/*.test.js; \
+	else echo 'SKIPPED: node is not installed, the bindings for JavaScript were not tested'; fi
 
 fmt: # formatting of all workspaces
 	cargo fmt --all --check

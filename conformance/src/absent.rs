@@ -73,14 +73,15 @@ impl Absences {
 
     /// Why a guest that exists is absent: its component does not.
     pub(crate) fn unbuilt(&self, guest: &Guest, component: &Path) -> Option<String> {
-        let may_be = self.may_be_unbuilt.contains(&guest.language) && !component.exists();
+        let known = |word: &str| self.may_be_unbuilt.iter().any(|known| known == word);
+        let may_be = guest.language.split('-').any(known) && !component.exists();
         may_be.then(|| format!("it was not built: `{}` is not there", component.display()))
     }
 
     /// Absences that are none: the guest and language.
     pub(crate) fn stale(&self, guests: &[Guest]) -> Vec<(String, String)> {
         let there = |absence: &Absence, guest: &Guest| {
-            !absence.guests.is_empty() && absence.covers(&guest.name, &guest.language)
+            !absence.guests.is_empty() && guest.language.split('-').any(|word| absence.covers(&guest.name, word))
         };
         let pairs = self.absent.iter().flat_map(|absence| guests.iter().map(move |guest| (absence, guest)));
         pairs
@@ -112,6 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let component = folder.path().join("kv.wasm");
         assert!(absences.unbuilt(&guest("kv", "python"), &component).unwrap().contains("kv.wasm"));
+        assert!(absences.unbuilt(&guest("kv", "python-02"), &component).is_some());
         assert_eq!(absences.unbuilt(&guest("kv", "rust"), &component), None);
         std::fs::write(&component, "").unwrap();
         assert_eq!(absences.unbuilt(&guest("kv", "python"), &component), None);

@@ -241,6 +241,12 @@ impl Suite {
         files(folder)?.iter().map(|path| Self::parse(path, &read(path)?, None)).collect()
     }
 
+    /// Whether its cases say something of this guest: it is the one that they are for, or is served beside it.
+    #[must_use]
+    pub fn concerns(&self, guest: &str) -> bool {
+        self.guest == guest || self.deploy.iter().any(|name| name == guest)
+    }
+
     /// The suites of this version of the contract, as they were when this program was built.
     ///
     /// # Errors

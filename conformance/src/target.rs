@@ -111,6 +111,11 @@ pub trait Target {
         OF_TESTS.contains(&need)
     }
 
+    /// Whether it serves what it is given; one that does not serves the guest already.
+    fn deploys(&self) -> bool {
+        true
+    }
+
     /// Serves these guests and no others, or serves them anew: the one whose cases run comes last, those that it refers
     /// to before it.
     fn deploy(&self, services: &[Project]) -> impl Future<Output = Result<(), TargetError>>;
@@ -245,6 +250,10 @@ impl Url {
 impl Target for Url {
     fn name(&self) -> &'static str {
         "url"
+    }
+
+    fn deploys(&self) -> bool {
+        false
     }
 
     fn lacks(&self, need: &str) -> bool {

@@ -9,6 +9,8 @@ import { Headers, Message, pieceOf, Request } from "./web/fetch.js";
 import { settle } from "./web/promise.js";
 import { seed } from "./web/random.js";
 
+export { execute, query, transaction } from "./pg.js";
+
 const MIB = 1024 * 1024;
 
 /** The error of the contract that a capability threw, as `{ tag, val }`; undefined for anything else. */
@@ -66,14 +68,18 @@ const replyOf = (response) => {
   const { tag, val } = Message.sent(response);
   const long = tag === "bytes" && val.length > 4 * MIB;
   if (long) headers.push(["content-length", pieceOf(String(val.length))]);
-  const body = tag === "streamed" || long ? { tag: "streamed", val: new Chunks(long ? inPieces(val) : val) } : { tag, val };
+  const body =
+    tag === "streamed" || long ? { tag: "streamed", val: new Chunks(long ? inPieces(val) : val) } : { tag, val };
   return { status: response.status, headers, body };
 };
 
 /** Logs what is about to end the instance. */
 const complain = (error) => {
   const location = /\(?(\S+:\d+)(?::\d+)?\)?\s*$/m.exec(error?.stack ?? "")?.[1] ?? "";
-  log("error", "the service panicked", [["message", String(error)], ["location", location]]);
+  log("error", "the service panicked", [
+    ["message", String(error)],
+    ["location", location],
+  ]);
 };
 
 /** What the host knows of a request beside the message itself. */
@@ -98,5 +104,11 @@ const answer = async (fetch, head, body) => {
   }
 };
 
+/** An `async` function as a plain one of the contract: for what a service exports beside its handler. */
+export const awaited =
+  (work) =>
+  (...args) =>
+    settle(work(...args));
+
 /** The contract's `http-handler`, of a function that takes a `Request` and what else is known of it. */
-export const service = (fetch) => ({ Chunks, handle: (head, body) => settle(answer(fetch, head, body)) });
+export const service = (fetch) => ({ Chunks, handle: awaited((head, body) => answer(fetch, head, body)) });

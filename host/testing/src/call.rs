@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http::header::HOST;
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use serde::Serialize;
@@ -27,11 +28,14 @@ impl<'a> Call<'a> {
     #[track_caller]
     pub(crate) fn new(service: &'a Service, method: &str, target: &str) -> Self {
         let request = Request::builder().method(method).uri(target).body(Bytes::new());
-        let request = valid(request, &format!("`{method} {target}` is no request"));
+        let mut request = valid(request, &format!("`{method} {target}` is no request"));
+        if request.uri().authority().is_none() {
+            request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+        }
         Self { service, request, peer: Peer::default() }
     }
 
-    /// Adds a header field beside those of this name.
+    /// Adds a header field beside those of this name; another `host` instead of `localhost`.
     ///
     /// # Panics
     /// When it is none.
@@ -39,7 +43,11 @@ impl<'a> Call<'a> {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = valid(name.parse(), &format!("`{name}` is no header field"));
         let value: HeaderValue = valid(value.parse(), &format!("`{value}` is no value of a header field"));
-        self.request.headers_mut().append(name, value);
+        if name == HOST {
+            self.request.headers_mut().insert(name, value);
+        } else {
+            self.request.headers_mut().append(name, value);
+        }
         self
     }
 

@@ -2,28 +2,10 @@
 
 #include "http.h"
 
+#include "../../shared/c/fnv1a.h"
+
 #include <stdio.h>
 #include <string.h>
-
-/// FNV-1a of 32 bits: enough to see that nothing was lost or swapped.
-static uint32_t hash(uint32_t hash, service_list_u8_t bytes) {
-  for (size_t i = 0; i < bytes.len; i++) hash = (hash ^ bytes.ptr[i]) * 0x01000193;
-  return hash;
-}
-
-/// The case of an error as the contract spells it.
-static const char *case_of(const wharf_error_t *error) {
-  static const char *const CASES[] = {
-      [WHARF_PLATFORM_HTTP_TYPES_ERROR_UNAVAILABLE] = "unavailable",
-      [WHARF_PLATFORM_HTTP_TYPES_ERROR_CONNECTION_LOST] = "connection-lost",
-      [WHARF_PLATFORM_HTTP_TYPES_ERROR_DENIED] = "denied",
-      [WHARF_PLATFORM_HTTP_TYPES_ERROR_TIMEOUT] = "timeout",
-      [WHARF_PLATFORM_HTTP_TYPES_ERROR_LIMIT_EXCEEDED] = "limit-exceeded",
-      [WHARF_PLATFORM_HTTP_TYPES_ERROR_INVALID_ARGUMENT] = "invalid-argument",
-      [WHARF_PLATFORM_HTTP_TYPES_ERROR_OTHER] = "other",
-  };
-  return CASES[error->tag];
-}
 
 /// What came of a body.
 typedef struct {
@@ -40,13 +22,13 @@ static void read_pieces(const wharf_body_t *body, uint32_t most, json_doc *doc, 
     service_list_u8_t piece;
     wharf_error_t error;
     if (!wharf_platform_http_types_method_body_reader_read(reader, most, &piece, &error)) {
-      seen->error = yyjson_mut_str(doc, case_of(&error));
+      seen->error = yyjson_mut_str(doc, wharf_error_case(&error));
       break;
     }
     if (!piece.len) break;
     seen->bytes += piece.len;
     seen->pieces++;
-    seen->hash = hash(seen->hash, piece);
+    seen->hash = fnv1a(seen->hash, piece);
     service_list_u8_free(&piece);
   }
   wharf_headers_t trailers;
@@ -55,14 +37,14 @@ static void read_pieces(const wharf_body_t *body, uint32_t most, json_doc *doc, 
 
 void describe_body(const wharf_request_t *request, wharf_body_t *body, wharf_reply_t *reply) {
   json_doc *doc = yyjson_mut_doc_new(NULL);
-  seen_t seen = {.hash = 0x811c9dc5, .trailers = yyjson_mut_null(doc), .error = yyjson_mut_null(doc)};
+  seen_t seen = {.hash = FNV1A, .trailers = yyjson_mut_null(doc), .error = yyjson_mut_null(doc)};
   bool streamed = body->tag == WHARF_PLATFORM_HTTP_TYPES_BODY_STREAMED;
   if (streamed) {
     read_pieces(body, (uint32_t)wharf_query_number(request, "piece", 65536), doc, &seen);
   } else {
     seen.bytes = body->val.bytes.len;
     seen.pieces = 1;
-    seen.hash = hash(seen.hash, body->val.bytes);
+    seen.hash = fnv1a(seen.hash, body->val.bytes);
   }
   char digits[9];
   snprintf(digits, sizeof digits, "%08x", (unsigned)seen.hash);

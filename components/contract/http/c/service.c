@@ -6,29 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_out *pairs(json_doc *doc, service_list_tuple2_string_string_t list) {
-  json_out *pairs = yyjson_mut_arr(doc);
-  for (size_t i = 0; i < list.len; i++) {
-    json_out *pair = yyjson_mut_arr_add_arr(doc, pairs);
-    yyjson_mut_arr_append(pair, json_text(doc, list.ptr[i].f0));
-    yyjson_mut_arr_append(pair, json_text(doc, list.ptr[i].f1));
-  }
-  return pairs;
-}
-
 json_out *fields(json_doc *doc, wharf_headers_t headers) {
   json_out *fields = yyjson_mut_arr(doc);
   for (size_t i = 0; i < headers.len; i++) {
-    service_list_u8_t value = headers.ptr[i].f1;
     json_out *pair = yyjson_mut_arr_add_arr(doc, fields);
     yyjson_mut_arr_append(pair, json_text(doc, headers.ptr[i].f0));
-    if (is_utf8(value)) {
-      yyjson_mut_arr_append(pair, json_text(doc, (service_string_t){value.ptr, value.len}));
-    } else {
-      char *text;
-      asprintf(&text, "hex:%s", yyjson_mut_get_str(json_hex(doc, value)));
-      yyjson_mut_arr_add_str(doc, pair, text);
-    }
+    yyjson_mut_arr_append(pair, json_bytes(doc, headers.ptr[i].f1));
   }
   return fields;
 }
@@ -42,9 +25,9 @@ static void echo(const wharf_request_t *request, wharf_reply_t *reply) {
   yyjson_mut_obj_add_val(doc, answer, "authority", json_text(doc, request->authority));
   yyjson_mut_obj_add_val(doc, answer, "path", json_text(doc, request->path));
   yyjson_mut_obj_add_val(doc, answer, "query", json_optional_text(doc, request->query));
-  yyjson_mut_obj_add_val(doc, answer, "path_params", pairs(doc, request->path_params));
+  yyjson_mut_obj_add_val(doc, answer, "path_params", json_pairs(doc, request->path_params));
   yyjson_mut_obj_add_val(doc, answer, "headers", fields(doc, request->headers));
-  yyjson_mut_obj_add_val(doc, answer, "annotations", pairs(doc, request->annotations));
+  yyjson_mut_obj_add_val(doc, answer, "annotations", json_pairs(doc, request->annotations));
   yyjson_mut_obj_add_val(doc, answer, "remote_addr", json_text(doc, request->remote_addr));
   yyjson_mut_obj_add_uint(doc, answer, "remote_port", request->remote_port);
   yyjson_mut_obj_add_val(doc, answer, "request_id", json_text(doc, request->request_id));

@@ -41,9 +41,13 @@ app.onError((error, c) => {
   if (error instanceof HTTPException) return error.getResponse();
   const failed = errorOf<kv.Error>(error);
   // Certainly not applied: the client may try again.
-  if (failed?.tag === "unavailable") return c.text("the links cannot be reached; try again\n", 503, { "retry-after": "1" });
+  if (failed?.tag === "unavailable")
+    return c.text("the links cannot be reached; try again\n", 503, { "retry-after": "1" });
   console.error(error);
   return c.text("something went wrong\n", 500);
 });
+
+// Hono makes its matcher when it is first asked: now, while the component is built, and not again for each request.
+app.router.match("GET", "/");
 
 export const httpHandler = service(app.fetch);

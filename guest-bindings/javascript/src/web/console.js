@@ -12,7 +12,10 @@ const shown = (value) => {
   }
 };
 
-const at = (level) => (...values) => log(level, values.map(shown).join(" "), []);
+const at =
+  (level) =>
+  (...values) =>
+    log(level, values.map(shown).join(" "), []);
 
 export const console = {
   trace: at("trace"),

@@ -5,6 +5,7 @@ import { bytesOf, decode, encode, fromLatin1, joined, toLatin1 } from "./text.js
 import { URLSearchParams as Pairs } from "./url.js";
 
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const HOST = /^(\[[\da-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i;
 const PIECE = 65536;
 
 export class Headers {
@@ -97,7 +98,7 @@ export class Headers {
   }
 }
 
-/** The client's fault while its body is read: what a service answers that does not catch it. */
+/** The client's fault when its body is read: what a service answers that does not catch it. */
 export class BodyError extends Error {
   constructor(status, text, payload) {
     super(text);
@@ -235,7 +236,8 @@ export class Message {
 
   async formData() {
     const type = this.headers.get("content-type") ?? "";
-    if (!/^application\/x-www-form-urlencoded\b/i.test(type)) throw new TypeError(`\`${type}\` is no form that is read here`);
+    if (!/^application\/x-www-form-urlencoded\b/i.test(type))
+      throw new BodyError(415, `\`${type}\` is no form that is read here`);
     const form = new FormData();
     for (const [name, value] of new URLSearchParams(await this.text())) form.append(name, value);
     return form;
@@ -251,15 +253,26 @@ export class Request extends Message {
     this.url = from?.url ?? new URL(input).href;
   }
 
-  /** Of the contract's request: its address is known to be one. */
+  /** Of the contract's request. Clients may send no host, or anything for one: `new URL` of the address works all the same. */
   static received({ method, scheme, authority, path, query, headers }, body) {
+    const host = HOST.test(authority) ? authority : "localhost";
     const search = typeof query === "string" ? `?${query}` : "";
     const from = Object.create(Request.prototype, {
       method: { value: method },
-      url: { value: `${scheme}://${authority}${path}${search}` },
+      url: { value: `${scheme}://${host}${path}${search}` },
     });
     const content = body.tag === "streamed" ? new Incoming(body.val) : body.val.length > 0 ? body.val : null;
     return new Request(from, { body: content, headers: Headers.received(headers) });
+  }
+
+  /** A body that is no JSON is the client's fault. */
+  async json() {
+    const text = await this.text();
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new BodyError(400, "the request's body is no JSON");
+    }
   }
 
   clone() {

@@ -18,12 +18,16 @@ const drain = () => {
   for (let batch = jobs.splice(0); batch.length > 0; batch = jobs.splice(0)) for (const job of batch) job();
 };
 
+/** Instead of an executor: the promise is decided from within. */
+const LATER = () => {};
+
 class Promise {
   #state = "pending";
   #value;
   #reactions = [];
 
   constructor(executor) {
+    if (executor === LATER) return;
     const { resolve, reject } = this.#settlers();
     try {
       executor(resolve, reject);
@@ -70,19 +74,22 @@ class Promise {
   }
 
   then(onFulfilled, onRejected) {
-    return new this.constructor((resolve, reject) => {
-      const reaction = () => {
-        const handler = this.#state === "fulfilled" ? onFulfilled : onRejected;
-        try {
-          if (typeof handler === "function") resolve(handler(this.#value));
-          else (this.#state === "fulfilled" ? resolve : reject)(this.#value);
-        } catch (error) {
-          reject(error);
-        }
-      };
-      if (this.#state === "pending") this.#reactions.push(reaction);
-      else enqueue(reaction);
-    });
+    const Class = this.constructor;
+    const next = new Promise(LATER);
+    const reaction = () => {
+      const fulfilled = this.#state === "fulfilled";
+      const handler = fulfilled ? onFulfilled : onRejected;
+      try {
+        if (typeof handler === "function") next.#resolve(handler(this.#value));
+        else if (fulfilled) next.#settle("fulfilled", this.#value);
+        else next.#settle("rejected", this.#value);
+      } catch (error) {
+        next.#settle("rejected", error);
+      }
+    };
+    if (this.#state === "pending") this.#reactions.push(reaction);
+    else enqueue(reaction);
+    return Class === Promise ? next : new Class((resolve) => resolve(next));
   }
 
   catch(onRejected) {
@@ -110,7 +117,11 @@ class Promise {
   }
 
   static resolve(value) {
-    return value instanceof Promise && value.constructor === this ? value : new this((resolve) => resolve(value));
+    if (value instanceof Promise && value.constructor === this) return value;
+    if (this !== Promise) return new this((resolve) => resolve(value));
+    const promise = new Promise(LATER);
+    promise.#resolve(value);
+    return promise;
   }
 
   static reject(error) {

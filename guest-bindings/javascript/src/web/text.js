@@ -21,12 +21,15 @@ export const decode = (bytes, lenient = false) => {
   }
 };
 
-// A sequence as the standard lets it be, or else what of it is replaced by one mark.
-const SEQUENCE =
-  /[\0-\x7f]|[\xc2-\xdf][\x80-\xbf]|(?:\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f])[\x80-\xbf]|(?:\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf]{2}|((?:\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f]|(?:\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf]?)|[\x80-\xff])/g;
+// A character's bytes; or what began as one, for which the standard has one mark; or a byte that begins nothing.
+const NEXT = "[\\x80-\\xbf]";
+const THREE = `(?:\\xe0[\\xa0-\\xbf]|[\\xe1-\\xec\\xee\\xef]${NEXT}|\\xed[\\x80-\\x9f])`;
+const FOUR = `(?:\\xf0[\\x90-\\xbf]|[\\xf1-\\xf3]${NEXT}|\\xf4[\\x80-\\x8f])`;
+const WHOLE = `[\\0-\\x7f]|[\\xc2-\\xdf]${NEXT}|${THREE}${NEXT}|${FOUR}${NEXT}{2}`;
+const SEQUENCE = new RegExp(`(${WHOLE})|${FOUR}${NEXT}?|${THREE}|[^]`, "g");
 
 const replacing = (text) =>
-  text.replace(SEQUENCE, (part, broken) => (broken === undefined ? decodeURIComponent(escape(part)) : REPLACEMENT));
+  text.replace(SEQUENCE, (part, whole) => (whole ? decodeURIComponent(escape(part)) : REPLACEMENT));
 
 export class TextEncoder {
   encoding = "utf-8";

@@ -2,7 +2,9 @@
 // ones are refused. Other schemes are taken apart at the same places.
 
 const PORTS = { "http:": "80", "https:": "443" };
-const PATTERN = /^([a-z][a-z0-9+.-]*:)\/\/(?:([^/?#@:]*)(?::([^/?#@]*))?@)?(\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=-]+)(?::(\d*))?([/?#].*)?$/i;
+const USER = "(?:([^/?#@:]*)(?::([^/?#@]*))?@)?";
+const HOST = "(\\[[0-9a-f:.]+\\]|[\\w.~!$&'()*+,;=-]+)(?::(\\d*))?";
+const PATTERN = new RegExp(`^([a-z][a-z0-9+.-]*:)//${USER}${HOST}([/?#].*)?$`, "i");
 
 /** Percent-encodes what may not stand there; sequences that are encoded already stay. */
 const clean = (text, forbidden) =>
@@ -30,7 +32,10 @@ export class URL {
 
   constructor(url, base) {
     // Browsers take a backslash for a slash, so whoever checks a host has to.
-    const text = String(url).trim().replace(/[\t\r\n]/g, "").replace(/^[^?#]*/, (start) => start.replaceAll("\\", "/"));
+    const text = String(url)
+      .trim()
+      .replace(/[\t\r\n]/g, "")
+      .replace(/^[^?#]*/, (start) => start.replaceAll("\\", "/"));
     const whole = /^[a-z][a-z0-9+.-]*:/i.test(text) || base === undefined ? text : resolved(text, new URL(base));
     const [, protocol, username = "", password = "", host, port = "", rest = ""] = PATTERN.exec(whole) ?? [];
     if (protocol === undefined || Number(port) > 65535) throw new TypeError(`\`${text}\` is no URL`);
@@ -50,7 +55,14 @@ export class URL {
   }
 
   set pathname(value) {
-    this.#path = withoutDots(clean(String(value).replaceAll("\\", "/").replace(/^(?!\/)/, "/"), OF_PATH));
+    this.#path = withoutDots(
+      clean(
+        String(value)
+          .replaceAll("\\", "/")
+          .replace(/^(?!\/)/, "/"),
+        OF_PATH,
+      ),
+    );
   }
 
   get search() {
@@ -138,7 +150,9 @@ const percent = (text) => {
 };
 
 const encoded = (text) =>
-  encodeURIComponent(text.toWellFormed()).replace(/%20|[!'()~]/g, (part) => (part === "%20" ? "+" : `%${part.charCodeAt(0).toString(16).toUpperCase()}`));
+  encodeURIComponent(text.toWellFormed()).replace(/%20|[!'()~]/g, (part) =>
+    part === "%20" ? "+" : `%${part.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 
 export class URLSearchParams {
   #pairs = [];

@@ -37,7 +37,11 @@ pub(super) async fn build(job: &Job<'_>, sources: &[PathBuf]) -> Result<PathBuf>
             "-fno-color-diagnostics",
         ])
         .arg(if job.mode.profile == Profile::Quick { "-O1" } else { "-Oz" })
-        .args([format!("-Wl,-z,stack-size={STACK}"), "-Wl,--gc-sections,--strip-debug".to_owned()])
+        // The stack first: one that overflows traps, instead of writing over what the program keeps.
+        .args([
+            format!("-Wl,-z,stack-size={STACK}"),
+            "-Wl,--stack-first,--gc-sections,--strip-debug".to_owned(),
+        ])
         .arg("-I")
         .arg(&bindings)
         .args(sources)

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::Request;
+use http::header::HOST;
+use http::{HeaderValue, Request};
 use tokio::sync::OnceCell;
 use wharf_conformance::{Answer, Outgoing, Rows, Target, TargetError, Upstream};
 use wharf_control::Project;
@@ -83,7 +84,8 @@ impl Target for Fresh {
         self.service()?.upstream().verify().map_err(TargetError::Upstream)
     }
 
-    async fn send(&self, request: Request<Outgoing>) -> Result<Answer, TargetError> {
+    async fn send(&self, mut request: Request<Outgoing>) -> Result<Answer, TargetError> {
+        request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("localhost"));
         Ok(Answer::read(self.service()?.host().handle(request).await).await)
     }
 }

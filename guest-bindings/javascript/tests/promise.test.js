@@ -33,7 +33,12 @@ same("jobs in their order", (P) => {
   new P((resolve) => resolve(P.resolve())).then(say("e"));
   P.reject().catch(say("b")).finally(say("f"));
   P.resolve().then(say("c"));
-  return new P((resolve) => P.resolve().then(() => P.resolve()).then(() => P.resolve()).then(() => resolve(order)));
+  return new P((resolve) =>
+    P.resolve()
+      .then(() => P.resolve())
+      .then(() => P.resolve())
+      .then(() => resolve(order)),
+  );
 });
 same("all", (P) => P.all([1, P.resolve(2), { then: (resolve) => resolve(3) }]));
 same("all of nothing", (P) => P.all([]));
@@ -43,15 +48,36 @@ same("any", (P) => P.any([P.reject(1), 2]));
 same("any without one", (P) => P.any([P.reject(1)]));
 same("race", (P) => P.race([new P(() => {}), 5]));
 same("finally", (P) => P.resolve(1).finally(() => 2));
-same("finally that throws", (P) => P.reject(1).finally(() => { throw 3; }));
-same("an executor that throws", (P) => new P(() => { throw 1; }));
+same("finally that throws", (P) =>
+  P.reject(1).finally(() => {
+    throw 3;
+  }),
+);
+same(
+  "an executor that throws",
+  (P) =>
+    new P(() => {
+      throw 1;
+    }),
+);
 same("only the first counts", (P) => new P((resolve, reject) => (resolve(1), reject(2), resolve(3))));
-same("a `then` that throws", (P) => P.resolve({ then: () => { throw 1; } }));
+same("a `then` that throws", (P) =>
+  P.resolve({
+    then: () => {
+      throw 1;
+    },
+  }),
+);
 same("a promise that waits for itself", (P) => {
   const promise = new P((resolve) => P.resolve().then(() => resolve(promise)));
   return promise;
 });
-same("what is passed on", (P) => P.resolve(1).then().then(undefined, () => 2).then((value) => [value]));
+same("what is passed on", (P) =>
+  P.resolve(1)
+    .then()
+    .then(undefined, () => 2)
+    .then((value) => [value]),
+);
 same("classes", (P) => {
   class Mine extends P {}
   return [Mine.resolve(1).then() instanceof Mine, P.resolve(1) instanceof Mine, String(P.resolve())];

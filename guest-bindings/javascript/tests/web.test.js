@@ -19,7 +19,19 @@ Promise.withResolvers ??= function () {
   return { promise, resolve, reject };
 };
 
-const theirs = { FormData, Headers, ReadableStream, Request, Response, TextDecoder, TextEncoder, TransformStream, URL, URLSearchParams, WritableStream };
+const theirs = {
+  FormData,
+  Headers,
+  ReadableStream,
+  Request,
+  Response,
+  TextDecoder,
+  TextEncoder,
+  TransformStream,
+  URL,
+  URLSearchParams,
+  WritableStream,
+};
 const ours = { ...fetched, ...streams, ...text, ...addresses };
 
 /** What a case comes to, or the kind of error that it ends with. */
@@ -35,7 +47,19 @@ const outcome = async (run, web) => {
 const same = (name, run) =>
   test(name, async () => assert.deepEqual(await outcome(run, ours), await outcome(run, theirs)));
 
-const PARTS = ["href", "protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash", "origin"];
+const PARTS = [
+  "href",
+  "protocol",
+  "username",
+  "password",
+  "host",
+  "hostname",
+  "port",
+  "pathname",
+  "search",
+  "hash",
+  "origin",
+];
 const ADDRESSES = [
   "http://example.com",
   "HTTP://User:Pa%20ss@EXAMPLE.com:80/a/../b/./c?x=1&y=a b#fr ag",
@@ -86,10 +110,28 @@ for (const words of ["", "abc", "é☃😀", "\ud800x", "\0\x7f\x80"]) {
   same(`TextEncoder ${JSON.stringify(words)}`, ({ TextEncoder }) => new TextEncoder().encode(words));
 }
 same("TextEncoder into what there is", ({ TextEncoder }) => new TextEncoder().encodeInto("é☃😀a", new Uint8Array(6)));
-const BYTES = ["", "61", "ff", "e298", "e29841", "f09f9880", "f09f98", "f0808041", "c080", "eda080", "f580", "f4908080", "efbbbf61", "61c2", "c2c2a9"];
+const BYTES = [
+  "",
+  "61",
+  "ff",
+  "e298",
+  "e29841",
+  "f09f9880",
+  "f09f98",
+  "f0808041",
+  "c080",
+  "eda080",
+  "f580",
+  "f4908080",
+  "efbbbf61",
+  "61c2",
+  "c2c2a9",
+];
 for (const hex of BYTES) {
   same(`TextDecoder ${hex}`, ({ TextDecoder }) => new TextDecoder().decode(Buffer.from(hex, "hex")));
-  same(`TextDecoder ${hex}, strictly`, ({ TextDecoder }) => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(hex, "hex")));
+  same(`TextDecoder ${hex}, strictly`, ({ TextDecoder }) =>
+    new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(hex, "hex")),
+  );
 }
 same("TextDecoder of pieces", ({ TextDecoder }) => {
   const decoder = new TextDecoder();
@@ -112,14 +154,24 @@ for (const init of [{ "a b": "1" }, { a: "é" }, { a: "x\ny" }, { a: "☃" }]) {
 same("Response", async ({ Response }) => {
   const response = new Response("é", { status: 201, headers: { a: "1" } });
   const copy = response.clone();
-  return [response.status, response.ok, [...response.headers], await response.text(), await copy.text(), response.bodyUsed];
+  return [
+    response.status,
+    response.ok,
+    [...response.headers],
+    await response.text(),
+    await copy.text(),
+    response.bodyUsed,
+  ];
 });
 same("Response that is read twice", async ({ Response }) => {
   const response = new Response("a");
   await response.text();
   return response.text();
 });
-same("Response of JSON", async ({ Response }) => [[...Response.json({ a: 1 }).headers], await Response.json({ a: 1 }).json()]);
+same("Response of JSON", async ({ Response }) => [
+  [...Response.json({ a: 1 }).headers],
+  await Response.json({ a: 1 }).json(),
+]);
 same("Response of what is no JSON", ({ Response }) => new Response("{").json());
 same("Response of a form", async ({ Response }) => {
   const form = new Response(new URLSearchParams("a=1&b=%20"));
@@ -130,7 +182,15 @@ same("Response without such a status", ({ Response }) => new Response("", { stat
 same("Request", async ({ Request }) => {
   const request = new Request("http://a/b", { method: "post", body: "x", headers: { q: "1" } });
   const second = new Request(request, { headers: { z: "2" } });
-  return [request.method, request.url, [...request.headers], second.method, [...second.headers], request.bodyUsed, await second.text()];
+  return [
+    request.method,
+    request.url,
+    [...request.headers],
+    second.method,
+    [...second.headers],
+    request.bodyUsed,
+    await second.text(),
+  ];
 });
 
 const all = async (stream) => {
@@ -143,8 +203,18 @@ const made = ({ ReadableStream }, pieces) => {
   return new ReadableStream({ pull: (to) => (left.length > 0 ? to.enqueue(left.shift()) : to.close()) });
 };
 same("ReadableStream", (web) => all(made(web, "abc")));
-same("ReadableStream that fails", ({ ReadableStream }) => all(new ReadableStream({ start: (to) => to.error(new TypeError("no")) })));
-same("ReadableStream from a generator", ({ ReadableStream }) => all(ReadableStream.from((async function* () { yield* "abc"; })())));
+same("ReadableStream that fails", ({ ReadableStream }) =>
+  all(new ReadableStream({ start: (to) => to.error(new TypeError("no")) })),
+);
+same("ReadableStream from a generator", ({ ReadableStream }) =>
+  all(
+    ReadableStream.from(
+      (async function* () {
+        yield* "abc";
+      })(),
+    ),
+  ),
+);
 same("TransformStream", (web) => {
   const twice = new web.TransformStream({
     transform: (piece, to) => piece !== "b" && (to.enqueue(piece), to.enqueue(piece)),
@@ -168,6 +238,8 @@ same("TransformStream that nobody reads to its end", async ({ TransformStream })
 });
 same("WritableStream", async (web) => {
   const written = [];
-  await made(web, "ab").pipeTo(new web.WritableStream({ write: (piece) => void written.push(piece), close: () => void written.push("closed") }));
+  await made(web, "ab").pipeTo(
+    new web.WritableStream({ write: (piece) => void written.push(piece), close: () => void written.push("closed") }),
+  );
   return written;
 });
