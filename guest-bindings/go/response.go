@@ -96,10 +96,15 @@ func (response *Response) WithStatus(status uint16) *Response {
 
 // WithHeader sets a field, instead of those of this name.
 func (response *Response) WithHeader(name, value string) *Response {
+	return response.WithoutHeader(name).AddHeader(name, value)
+}
+
+// WithoutHeader removes the fields of this name.
+func (response *Response) WithoutHeader(name string) *Response {
 	response.Headers = slices.DeleteFunc(response.Headers, func(field wit.Tuple2[string, []uint8]) bool {
 		return field.F0 == name
 	})
-	return response.AddHeader(name, value)
+	return response
 }
 
 // AddHeader adds a field beside those of this name.

@@ -67,7 +67,7 @@ func run(path string, command command) (map[string]any, error) {
 }
 
 func get(bucket *kv.Bucket, command command) (map[string]any, error) {
-	key, err := command.key()
+	key, err := command.Name()
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func putMany(bucket *kv.Bucket, command command) (map[string]any, error) {
 }
 
 func remove(bucket *kv.Bucket, command command) (map[string]any, error) {
-	key, err := command.key()
+	key, err := command.Name()
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func remove(bucket *kv.Bucket, command command) (map[string]any, error) {
 }
 
 func increment(bucket *kv.Bucket, command command) (map[string]any, error) {
-	key, err := command.key()
+	key, err := command.Name()
 	if err != nil {
 		return nil, err
 	}

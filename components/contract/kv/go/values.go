@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -29,12 +28,9 @@ type command struct {
 	Mutations          []mutation
 }
 
-// One value to store: text, hexadecimal, or so many bytes of `x`.
 type item struct {
-	Key        *string
-	Value, Hex *string
-	Size       *int
-	TTL        *uint64 `json:"ttl_ms"`
+	contract.Item
+	TTL *uint64 `json:"ttl_ms"`
 }
 
 type check struct {
@@ -73,40 +69,17 @@ func (condition *condition) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-func (item item) key() (string, error) {
-	if item.Key == nil {
-		return "", contract.Malformed("`key` is missing")
-	}
-	return *item.Key, nil
-}
-
 func (item item) putItem() (kv.PutItem, error) {
-	key, err := item.key()
+	key, err := item.Name()
 	if err != nil {
 		return kv.PutItem{}, err
 	}
-	value, err := item.value()
+	value, err := item.Content()
 	return kv.PutItem{Key: key, Value: value, TtlMs: wharf.Optional(item.TTL)}, err
 }
 
-func (item item) value() ([]byte, error) {
-	switch {
-	case item.Value != nil:
-		return []byte(*item.Value), nil
-	case item.Hex != nil:
-		value, err := hex.DecodeString(*item.Hex)
-		if err != nil {
-			return nil, contract.Malformed("`hex` is not hexadecimal")
-		}
-		return value, nil
-	case item.Size != nil && *item.Size >= 0:
-		return bytes.Repeat([]byte("x"), *item.Size), nil
-	}
-	return nil, contract.Malformed("`value`, `hex` or `size` is missing")
-}
-
 func (check check) check() (kv.Check, error) {
-	key, err := check.key()
+	key, err := check.Name()
 	return kv.Check{Key: key, Condition: check.Condition.Condition}, err
 }
 
@@ -116,10 +89,10 @@ func (mutation mutation) mutation() (kv.Mutation, error) {
 		item, err := mutation.putItem()
 		return kv.MakeMutationPut(item), err
 	case "delete":
-		key, err := mutation.key()
+		key, err := mutation.Name()
 		return kv.MakeMutationDelete(key), err
 	case "increment":
-		key, err := mutation.key()
+		key, err := mutation.Name()
 		delta := wharf.Optional(mutation.Delta).SomeOr(1)
 		return kv.MakeMutationIncrement(kv.IncrementItem{Key: key, Delta: delta}), err
 	}

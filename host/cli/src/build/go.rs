@@ -20,7 +20,7 @@ const GO: Tool =
 /// The module of the bindings.
 const BINDINGS: &str = "wharf/bindings";
 
-/// What generated code imports (`go.bytecodealliance.org/pkg`), as it was published.
+/// What generated code imports (`go.bytecodealliance.org/pkg`).
 static RUNTIME: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/build/go/pkg");
 
 /// What the generator wants written by hand: a package for each exported interface of the contract.
@@ -54,7 +54,7 @@ pub(super) async fn build(job: &Job<'_>, packages: &[PathBuf]) -> Result<PathBuf
     compiling
         .args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false"])
         // The runtime links to a function of Go's own, which has to be allowed.
-        .args(["-ldflags", "-s -w -checklinkname=0", "-o"])
+        .args(["-ldflags", "-checklinkname=0", "-o"])
         .arg(&module)
         .arg(".")
         .env("GOWORK", &file)

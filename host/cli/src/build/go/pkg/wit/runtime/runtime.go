@@ -106,6 +106,16 @@ func Unpin() {
 }
 
 //nolint:unused
+//go:wasmimport wasi_snapshot_preview1 adapter_monotonic_clock_set_paused
+func adapterMonotonicClockSetPaused(paused bool)
+
+//go:linkname acquirem runtime.acquirem
+func acquirem() unsafe.Pointer
+
+//go:linkname releasem runtime.releasem
+func releasem(thread unsafe.Pointer)
+
+//nolint:unused
 //go:wasmexport cabi_realloc
 func cabiRealloc(oldPointer unsafe.Pointer, oldSize, align, newSize uintptr) unsafe.Pointer {
 	if oldPointer != nil || oldSize != 0 {
@@ -113,7 +123,25 @@ func cabiRealloc(oldPointer unsafe.Pointer, oldSize, align, newSize uintptr) uns
 	}
 
 	if useGCAllocations {
-		return Allocate(&pinner, newSize, align)
+		// Here we call `adapter_monotonic_clock_set_paused` before and
+		// after allocating since the Go garbage collector calls
+		// `clock_time_get` to measure time spent in various stages of
+		// GC, but calls to imports from `cabi_realloc` are forbidden by
+		// the component model, so we must tell the
+		// `wasi_snapshot_preview1` adapter to use a cached value
+		// instead of calling `monotonic_clock::now`.
+		//
+		// See https://github.com/bytecodealliance/wasmtime/pull/13563
+		// for more details.
+		adapterMonotonicClockSetPaused(true)
+		// Changed for Wharf: the end of a collection asks the wall clock, too, which the adapter does not
+		// answer by itself, and goroutines that drop handles may run meanwhile. With its thread locked,
+		// the runtime neither begins nor helps a collection, nor runs anything else; it does so later.
+		thread := acquirem()
+		pointer := Allocate(&pinner, newSize, align)
+		releasem(thread)
+		adapterMonotonicClockSetPaused(false)
+		return pointer
 	} else {
 		alignedSize := newSize + offset(newSize, align)
 		unaligned := sbrk(alignedSize)

@@ -1,0 +1,3 @@
+module contract-wasi-http
+
+go 1.25

@@ -1,0 +1,3 @@
+module contract-wasi-keyvalue
+
+go 1.25
