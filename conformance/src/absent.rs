@@ -81,7 +81,8 @@ impl Absences {
     /// Absences that are none: the guest and language.
     pub(crate) fn stale(&self, guests: &[Guest]) -> Vec<(String, String)> {
         let there = |absence: &Absence, guest: &Guest| {
-            !absence.guests.is_empty() && guest.language.split('-').any(|word| absence.covers(&guest.name, word))
+            !absence.guests.is_empty()
+                && guest.language.split('-').any(|word| absence.covers(&guest.name, word))
         };
         let pairs = self.absent.iter().flat_map(|absence| guests.iter().map(move |guest| (absence, guest)));
         pairs

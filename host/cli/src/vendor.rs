@@ -17,6 +17,7 @@ static PG_WIRE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-bindings
 static JAVASCRIPT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-bindings/javascript");
 static PYTHON: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-bindings/python");
 static C: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-bindings/c");
+static GO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-bindings/go");
 
 /// Write what Wharf brings for a service's language into its vendor/wharf
 #[derive(Debug, Args)]
@@ -40,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Some(Language::Javascript | Language::Typescript) => "javascript",
         Some(Language::Python) => "python",
         Some(Language::C) => "c",
+        Some(Language::Go) => "go",
         _ => bail!("`{}` says no `build.language` that Wharf brings something for", service.folder.display()),
     };
     write(&service.folder, bindings)?;
@@ -63,6 +65,7 @@ pub(crate) fn write(project: &Path, language: &str) -> Result<()> {
         "rust" => &[("rust", &RUST), ("pg-wire", &PG_WIRE)],
         "javascript" => &[("javascript", &JAVASCRIPT)],
         "python" => &[("python", &PYTHON)],
+        "go" => &[("go", &GO)],
         _ => &[("c", &C)],
     };
     parts.iter().try_for_each(|(name, files)| copy(files, &folder.join(name)))
