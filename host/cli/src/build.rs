@@ -11,11 +11,14 @@ mod tool;
 mod world;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::output::{self, Paint};
 use crate::service::Service;
@@ -106,13 +109,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
 pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Vec<Built>> {
     let start = Instant::now();
     let mut outcomes = cargo::build(services, mode).await?;
-    for service in services {
-        if let (Some(recipe), Some(manifest)) = (&service.recipe, &service.manifest) {
-            let start = Instant::now();
-            let artifact = recipe.build(&service.folder, manifest, mode).await?;
-            outcomes.insert(service.folder.clone(), (artifact, start.elapsed()));
-        }
-    }
+    outcomes.extend(from_recipes(services, mode).await?);
     let mut built = Vec::with_capacity(services.len());
     for service in services {
         let component = service.component(mode.profile);
@@ -133,6 +130,30 @@ pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Vec<Built>
         built.push(Built { name: service.name.clone(), component, bytes: meta.len(), time });
     }
     Ok(built)
+}
+
+/// Builds those that are no cargo packages: as many at once as there are cores, as each tool uses one.
+async fn from_recipes(services: &[Service], mode: Mode) -> Result<cargo::Artifacts> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (turns, mut building) = (Arc::new(Semaphore::new(cores)), JoinSet::new());
+    for service in services {
+        let (Some(recipe), Some(manifest)) = (service.recipe.clone(), service.manifest.clone()) else {
+            continue;
+        };
+        let (folder, turns) = (service.folder.clone(), turns.clone());
+        building.spawn(async move {
+            let _turn = turns.acquire_owned().await;
+            let start = Instant::now();
+            let artifact = recipe.build(&folder, &manifest, mode).await?;
+            anyhow::Ok((folder, (artifact, start.elapsed())))
+        });
+    }
+    let mut artifacts = cargo::Artifacts::new();
+    while let Some(built) = building.join_next().await {
+        let (folder, made) = built.context("a build ended in a panic")??;
+        artifacts.insert(folder, made);
+    }
+    Ok(artifacts)
 }
 
 /// Copies the artifact to the component's place, whole or not at all: a host may read it at any time.

@@ -26,7 +26,12 @@ pub(super) async fn build(job: &Job<'_>, sources: &[PathBuf]) -> Result<PathBuf>
     let bindings = job.scratch.join("bindings");
     generate(job.world, &bindings)?;
     let module = job.scratch.join("module.wasm");
+    // Any `wasm-opt` that happens to be in PATH would have its part, minutes of it; clang before 19 cannot be told.
+    let alone = clang.file_name().is_some_and(|name| name != "clang");
     let mut compiling = Command::new(clang);
+    if alone {
+        compiling.arg("--no-wasm-opt");
+    }
     compiling
         .args([
             "--target=wasm32-wasi",
