@@ -127,7 +127,8 @@ mod tests {
              [[absent]]\nlanguage = \"c\"\nguests = [\"kv\"]\nreason = \"not yet\"\n",
         )
         .unwrap();
-        let suite = |name: &str| Suite { guest: name.to_owned(), deploy: Vec::new(), cases: Vec::new() };
+        let suite =
+            |name: &str| Suite { guest: name.to_owned(), deploy: Vec::new(), anew: false, cases: Vec::new() };
         let suites = [suite("kv"), suite("http")];
         let guests = [guest("kv", "around-rust"), guest("http", "rust-03")];
         let missing: Vec<_> = absences

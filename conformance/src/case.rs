@@ -22,6 +22,9 @@ pub struct Suite {
     /// language, or else the one in Rust.
     #[serde(default)]
     pub deploy: Vec<String>,
+    /// Whether each case begins with a deploy: releases remember something from one request to the next.
+    #[serde(default)]
+    pub anew: bool,
     /// The cases, in the order in which they run.
     #[serde(rename = "case", default)]
     pub cases: Vec<Case>,

@@ -18,6 +18,6 @@ pub use absent::{Absence, Absences};
 pub use case::{Case, CaseError, Column, Expect, Step, Suite, Upstream, UpstreamReply};
 pub use guest::{Guest, GuestError, guests};
 pub use report::{Cell, Counts, Outcome, Report};
-pub use run::{run, run_case};
+pub use run::{run, run_case, survey};
 pub use stand::{Stand, StandError};
 pub use target::{Answer, InProcess, Outgoing, Rows, Socket, Target, TargetError, Url};

@@ -95,6 +95,11 @@ pub struct Counts {
 }
 
 impl Report {
+    pub(crate) fn add(&mut self, guest: &str, language: &str, case: &str, target: &str, outcome: Outcome) {
+        let [guest, language, case, target] = [guest, language, case, target].map(str::to_owned);
+        self.cells.push(Cell { guest, language, case, target, outcome });
+    }
+
     /// Whether nothing failed, and nothing passed that should fail. What was skipped is told by the target beforehand,
     /// what is absent by `absent.toml`.
     #[must_use]

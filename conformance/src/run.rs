@@ -10,7 +10,7 @@ use crate::absent::Absences;
 use crate::case::{Case, Column, Step, Suite};
 use crate::compare::compare;
 use crate::guest::Guest;
-use crate::report::{Cell, Outcome, Report};
+use crate::report::{Outcome, Report};
 use crate::saved::Saved;
 use crate::target::{Outgoing, Rows, Target, TargetError, chunked, known};
 
@@ -20,53 +20,70 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two requests of a step that is repeated.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs every case with every guest of its suite. A suite without a guest in one of the languages is absent when
-/// `absences` say why; it fails when they don't, as does a guest without a suite: neither would ever be noticed
-/// otherwise.
-pub async fn run(suites: &[Suite], guests: &[Guest], absences: &Absences, target: &impl Target) -> Report {
+/// What is to be said before anything runs. A suite without a guest in one of the languages is absent when `absences` say
+/// why; it fails when they don't, as does a guest without a suite: neither would ever be noticed otherwise. `target` stands
+/// in the report.
+#[must_use]
+pub fn survey(suites: &[Suite], guests: &[Guest], absences: &Absences, target: &str) -> Report {
     let mut report = Report::default();
-    let mut add = |guest: &str, language: &str, case: &str, outcome| {
-        let target = target.name().to_owned();
-        let (guest, language, case) = (guest.to_owned(), language.to_owned(), case.to_owned());
-        report.cells.push(Cell { guest, language, case, target, outcome });
-    };
+    let mut add = |guest: &str, language: &str, outcome| report.add(guest, language, "-", target, outcome);
     for guest in guests.iter().filter(|guest| !suites.iter().any(|suite| exercises(suite, guest, guests))) {
-        add(&guest.name, &guest.language, "-", Outcome::Failed("no suite of cases exercises it".to_owned()));
+        add(&guest.name, &guest.language, Outcome::Failed("no suite of cases exercises it".to_owned()));
     }
     for (guest, language) in absences.stale(guests) {
-        add(
-            &guest,
-            &language,
-            "-",
-            Outcome::Failed("it is there, and `absent.toml` says that it is not".to_owned()),
-        );
+        let why = "it is there, and `absent.toml` says that it is not".to_owned();
+        add(&guest, &language, Outcome::Failed(why));
     }
     for missing in absences.missing(suites, guests) {
         let outcome = match missing.reason {
             Some(reason) => Outcome::Absent(reason.to_owned()),
             None => Outcome::Failed("no guest implements it, and `absent.toml` does not say why".to_owned()),
         };
-        add(&missing.suite.guest, missing.language, "-", outcome);
+        add(&missing.suite.guest, missing.language, outcome);
     }
+    report
+}
+
+/// Runs the cases of every suite with those guests of its name that are `wanted`: best all of one language, as cases count
+/// what is in the target's stores. `guests` are all that there are, as some have others served beside them.
+pub async fn run(
+    suites: &[Suite],
+    guests: &[Guest],
+    wanted: impl Fn(&Guest) -> bool,
+    absences: &Absences,
+    target: &impl Target,
+) -> Report {
+    let mut report = Report::default();
     for suite in suites {
-        for guest in guests.iter().filter(|guest| guest.name == suite.guest) {
+        for guest in guests.iter().filter(|guest| guest.name == suite.guest && wanted(guest)) {
+            let mut add =
+                |case: &str, outcome| report.add(&guest.name, &guest.language, case, target.name(), outcome);
             let found = if target.deploys() { services(suite, guest, guests) } else { Ok(Vec::new()) };
             let services = match found {
                 Ok(services) => services,
                 Err(why) => {
-                    add(&guest.name, &guest.language, "-", Outcome::Failed(why));
+                    add("-", Outcome::Failed(why));
                     continue;
                 }
             };
-            if let Some(why) =
-                services.last().and_then(|service| absences.unbuilt(guest, service.component()))
+            let unbuilt = services.last().and_then(|service| absences.unbuilt(guest, service.component()));
+            if let Some(why) = unbuilt {
+                add("-", Outcome::Absent(why));
+                continue;
+            }
+            if !suite.anew
+                && let Err(error) = target.deploy(&services).await
             {
-                add(&guest.name, &guest.language, "-", Outcome::Absent(why));
+                add("-", Outcome::Failed(error.to_string()));
                 continue;
             }
             for case in &suite.cases {
-                let outcome = run_case(case, &guest.language, &services, target).await;
-                add(&guest.name, &guest.language, &case.name, outcome);
+                let outcome = if suite.anew {
+                    run_case(case, &guest.language, &services, target).await
+                } else {
+                    run_deployed(case, &guest.language, &services, target).await
+                };
+                add(&case.name, outcome);
             }
         }
     }
@@ -106,9 +123,16 @@ enum Failure {
     Step(String),
 }
 
-/// Runs one case with one guest: these services, the last being the guest. `language` is looked up among the failures that
-/// the case expects.
+/// Runs one case with one guest, deployed anew: these services, the last being the guest. `language` is looked up among the
+/// failures that the case expects.
 pub async fn run_case(case: &Case, language: &str, services: &[Project], target: &impl Target) -> Outcome {
+    match target.deploy(services).await {
+        Ok(()) => run_deployed(case, language, services, target).await,
+        Err(error) => outcome(case, language, Err(Failure::Deploy(error.to_string()))),
+    }
+}
+
+async fn run_deployed(case: &Case, language: &str, services: &[Project], target: &impl Target) -> Outcome {
     if let Some(lacking) = case.all_needs().find(|need| target.lacks(need)) {
         return Outcome::Skipped(format!("the target lacks {lacking}"));
     }
@@ -116,7 +140,6 @@ pub async fn run_case(case: &Case, language: &str, services: &[Project], target:
 }
 
 async fn run_steps(case: &Case, services: &[Project], target: &impl Target) -> Result<(), Failure> {
-    target.deploy(services).await.map_err(|error| Failure::Deploy(error.to_string()))?;
     let told = |error: TargetError| Failure::Step(error.to_string());
     if !case.upstreams.is_empty() {
         target.expect(&case.upstreams).map_err(told)?;
@@ -234,8 +257,8 @@ mod tests {
             language: language.to_owned(),
             folder: "x".into(),
         };
-        let suite =
-            Suite { guest: "guarded".to_owned(), deploy: vec!["guard".to_owned()], cases: Vec::new() };
+        let (deploy, cases) = (vec!["guard".to_owned()], Vec::new());
+        let suite = Suite { guest: "guarded".to_owned(), deploy, anew: true, cases };
         let guests = [guest("guard", "c"), guest("guard", "go"), guest("guarded", "c"), guest("kv", "c")];
         let exercised = |guest: &Guest| exercises(&suite, guest, &guests);
         assert_eq!(guests.each_ref().map(exercised), [true, false, true, false]);
