@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 L = TypeVar("L", bound=type[Listener])
 W = TypeVar("W", bound=type[Watcher])
-P = TypeVar("P", bound=Callable[[], None])
 A = TypeVar("A")
 
 PANIC = "the service panicked"
@@ -119,17 +118,6 @@ def watcher(role: W) -> W:
 
     _export(KvWatcher=KvWatcher)
     return role
-
-
-def prepare(init: P) -> P:
-    """Makes `init` what runs once, at deploy, for the world `prepared-service`. An exception fails the deploy."""
-
-    class Lifecycle:
-        def init(self) -> None:
-            _run(init)
-
-    _export(Lifecycle=Lifecycle)
-    return init
 
 
 def _export(**classes: type) -> None:
