@@ -71,7 +71,7 @@ def middleware(wrap: Wrap) -> Wrap:
             body = Pieces(_pull(reply.body.value))
         return Response(reply.status, reply.headers, body)
 
-    _export(**_http_handler(lambda request: wrap(request, call_next)))
+    _export(**_http_handler(lambda request: wrap(request, call_next), http_handler))
     return wrap
 
 
@@ -125,8 +125,13 @@ def _export(**classes: type) -> None:
     sys._getframe(2).f_globals.update(classes)
 
 
-def _http_handler(handler: Handler) -> dict[str, type]:
+def _http_handler(handler: Handler, types: Any = None) -> dict[str, type]:
+    """The classes for `handler`. In a world that imports the interface, too, componentize-py wants replies of the
+    imported `types`.
+    """
     import wit_world.exports.http_handler as http_handler
+
+    types = types or http_handler
 
     class Chunks(http_handler.Chunks):
         def __init__(self, pieces: Pieces) -> None:
@@ -147,14 +152,14 @@ def _http_handler(handler: Handler) -> dict[str, type]:
     class HttpHandler:
         def handle(self, request: http_types.Request, body: http_types.Body) -> http_handler.Reply:
             response = _answer(lambda: handler(Request(request, body)))
-            return http_handler.Reply(response.status, response.headers, reply_body(response.body))
+            return types.Reply(response.status, response.headers, reply_body(response.body))
 
     def reply_body(body: bytes | Pieces | http_types.BodyReader) -> http_handler.ReplyBody:
         if isinstance(body, bytes):
-            return http_handler.ReplyBody_Bytes(body)
+            return types.ReplyBody_Bytes(body)
         if isinstance(body, Pieces):
-            return http_handler.ReplyBody_Streamed(Chunks(body))
-        return http_handler.ReplyBody_Reader(body)
+            return types.ReplyBody_Streamed(Chunks(body))
+        return types.ReplyBody_Reader(body)
 
     return {"HttpHandler": HttpHandler, "Chunks": Chunks}
 
