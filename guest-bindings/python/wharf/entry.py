@@ -150,11 +150,11 @@ def _http_handler(handler: Handler, types: Any = None) -> dict[str, type]:
             return self._pieces.trailers
 
     class HttpHandler:
-        def handle(self, request: http_types.Request, body: http_types.Body) -> http_handler.Reply:
+        def handle(self, request: http_types.Request, body: http_types.Body) -> Any:
             response = _answer(lambda: handler(Request(request, body)))
             return types.Reply(response.status, response.headers, reply_body(response.body))
 
-    def reply_body(body: bytes | Pieces | http_types.BodyReader) -> http_handler.ReplyBody:
+    def reply_body(body: bytes | Pieces | http_types.BodyReader) -> Any:
         if isinstance(body, bytes):
             return types.ReplyBody_Bytes(body)
         if isinstance(body, Pieces):
