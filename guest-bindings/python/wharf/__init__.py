@@ -4,7 +4,7 @@ The host's capabilities are used as they are, from `wit_world.imports` (`kv`, `p
 `log`), which `componentize-py` generates.
 """
 
-from .entry import asgi, guard, listener, middleware, prepare, service, watcher, wsgi
+from .entry import asgi, guard, listener, middleware, service, watcher, wsgi
 from .errors import Abort, case_of
 from .request import Head, Request
 from .response import Pieces, Response
@@ -25,7 +25,6 @@ __all__ = [
     "guard",
     "listener",
     "middleware",
-    "prepare",
     "service",
     "watcher",
     "wsgi",

@@ -7,7 +7,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from importlib import import_module
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,8 +25,6 @@ def handler(app: Application) -> Handler:
     if to_thread := sys.modules.get("anyio.to_thread"):
         # Starlette has plain functions run in threads, which there are none of.
         to_thread.run_sync = run_here  # type: ignore[attr-defined]
-        # It is looked for when a request comes, and by then there are no files to load it from.
-        import_module("anyio._backends._asyncio")
 
     def handle(request: Request) -> Response:
         exchange = Exchange(app, request)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 L = TypeVar("L", bound=type[Listener])
 W = TypeVar("W", bound=type[Watcher])
-P = TypeVar("P", bound=Callable[[], None])
 A = TypeVar("A")
 
 PANIC = "the service panicked"
@@ -72,7 +71,7 @@ def middleware(wrap: Wrap) -> Wrap:
             body = Pieces(_pull(reply.body.value))
         return Response(reply.status, reply.headers, body)
 
-    _export(**_http_handler(lambda request: wrap(request, call_next)))
+    _export(**_http_handler(lambda request: wrap(request, call_next), http_handler))
     return wrap
 
 
@@ -121,24 +120,18 @@ def watcher(role: W) -> W:
     return role
 
 
-def prepare(init: P) -> P:
-    """Makes `init` what runs once, at deploy, for the world `prepared-service`. An exception fails the deploy."""
-
-    class Lifecycle:
-        def init(self) -> None:
-            _run(init)
-
-    _export(Lifecycle=Lifecycle)
-    return init
-
-
 def _export(**classes: type) -> None:
     """Puts classes into the module that called the decorator."""
     sys._getframe(2).f_globals.update(classes)
 
 
-def _http_handler(handler: Handler) -> dict[str, type]:
+def _http_handler(handler: Handler, types: Any = None) -> dict[str, type]:
+    """The classes for `handler`. In a world that imports the interface, too, componentize-py wants replies of the
+    imported `types`.
+    """
     import wit_world.exports.http_handler as http_handler
+
+    types = types or http_handler
 
     class Chunks(http_handler.Chunks):
         def __init__(self, pieces: Pieces) -> None:
@@ -157,16 +150,16 @@ def _http_handler(handler: Handler) -> dict[str, type]:
             return self._pieces.trailers
 
     class HttpHandler:
-        def handle(self, request: http_types.Request, body: http_types.Body) -> http_handler.Reply:
+        def handle(self, request: http_types.Request, body: http_types.Body) -> Any:
             response = _answer(lambda: handler(Request(request, body)))
-            return http_handler.Reply(response.status, response.headers, reply_body(response.body))
+            return types.Reply(response.status, response.headers, reply_body(response.body))
 
-    def reply_body(body: bytes | Pieces | http_types.BodyReader) -> http_handler.ReplyBody:
+    def reply_body(body: bytes | Pieces | http_types.BodyReader) -> Any:
         if isinstance(body, bytes):
-            return http_handler.ReplyBody_Bytes(body)
+            return types.ReplyBody_Bytes(body)
         if isinstance(body, Pieces):
-            return http_handler.ReplyBody_Streamed(Chunks(body))
-        return http_handler.ReplyBody_Reader(body)
+            return types.ReplyBody_Streamed(Chunks(body))
+        return types.ReplyBody_Reader(body)
 
     return {"HttpHandler": HttpHandler, "Chunks": Chunks}
 
