@@ -127,8 +127,13 @@ mod tests {
              [[absent]]\nlanguage = \"c\"\nguests = [\"kv\"]\nreason = \"not yet\"\n",
         )
         .unwrap();
-        let suite =
-            |name: &str| Suite { guest: name.to_owned(), deploy: Vec::new(), anew: false, cases: Vec::new() };
+        let suite = |name: &str| Suite {
+            guest: name.to_owned(),
+            deploy: Vec::new(),
+            needs: Vec::new(),
+            anew: false,
+            cases: Vec::new(),
+        };
         let suites = [suite("kv"), suite("http")];
         let guests = [guest("kv", "around-rust"), guest("http", "rust-03")];
         let missing: Vec<_> = absences

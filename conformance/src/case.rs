@@ -22,6 +22,9 @@ pub struct Suite {
     /// language, or else the one in Rust.
     #[serde(default)]
     pub deploy: Vec<String>,
+    /// What a target must be able to do for any of its cases, e.g. `names`.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// Whether each case begins with a deploy: releases remember something from one request to the next.
     #[serde(default)]
     pub anew: bool,

@@ -11,6 +11,7 @@ mod guest;
 mod report;
 mod run;
 mod saved;
+mod spawned;
 mod stand;
 mod target;
 
@@ -19,5 +20,6 @@ pub use case::{Case, CaseError, Column, Expect, Step, Suite, Upstream, UpstreamR
 pub use guest::{Guest, GuestError, guests};
 pub use report::{Cell, Counts, Outcome, Report};
 pub use run::{run, run_case, survey};
+pub use spawned::{SpawnError, Spawned};
 pub use stand::{Stand, StandError};
 pub use target::{Answer, InProcess, Outgoing, Rows, Socket, Target, TargetError, Url};

@@ -58,6 +58,10 @@ pub async fn run(
         for guest in guests.iter().filter(|guest| guest.name == suite.guest && wanted(guest)) {
             let mut add =
                 |case: &str, outcome| report.add(&guest.name, &guest.language, case, target.name(), outcome);
+            if let Some(lacking) = suite.needs.iter().find(|need| target.lacks(need)) {
+                add("-", Outcome::Skipped(format!("the target lacks {lacking}")));
+                continue;
+            }
             let found = if target.deploys() { services(suite, guest, guests) } else { Ok(Vec::new()) };
             let services = match found {
                 Ok(services) => services,
@@ -258,7 +262,7 @@ mod tests {
             folder: "x".into(),
         };
         let (deploy, cases) = (vec!["guard".to_owned()], Vec::new());
-        let suite = Suite { guest: "guarded".to_owned(), deploy, anew: true, cases };
+        let suite = Suite { guest: "guarded".to_owned(), deploy, needs: Vec::new(), anew: true, cases };
         let guests = [guest("guard", "c"), guest("guard", "go"), guest("guarded", "c"), guest("kv", "c")];
         let exercised = |guest: &Guest| exercises(&suite, guest, &guests);
         assert_eq!(guests.each_ref().map(exercised), [true, false, true, false]);

@@ -76,6 +76,12 @@ impl Stand {
         &self.postgres
     }
 
+    /// The address of the database that guests are granted as `main`, for a host that is started elsewhere.
+    #[must_use]
+    pub fn database(&self) -> String {
+        self.postgres.connection_url(DATABASE)
+    }
+
     /// A host on these servers, with buckets in memory unless it is told otherwise.
     ///
     /// # Errors

@@ -29,8 +29,11 @@ pub(crate) const SQL: &str = "sql";
 /// and for a case that answers what the service asks others.
 pub(crate) const UPSTREAM: &str = "upstream";
 
+/// What the names of the suite `http-client` need: a host that takes them for servers of the run's own.
+pub(crate) const NAMES: &str = "names";
+
 /// What only a target for tests can do.
-const OF_TESTS: [&str; 3] = [CLOCK, SQL, UPSTREAM];
+pub(crate) const OF_TESTS: [&str; 3] = [CLOCK, SQL, UPSTREAM];
 
 /// Bytes of one piece of a body that is sent in chunks.
 const PIECE: usize = 16 << 10;
@@ -190,7 +193,7 @@ pub struct Socket {
     host: Host,
     lacking: Vec<String>,
     serving: Arc<Serving>,
-    client: Client<HttpConnector, Outgoing>,
+    client: Web,
 }
 
 impl Socket {
@@ -200,9 +203,7 @@ impl Socket {
     /// When no port can be bound.
     pub fn new(host: Host) -> std::io::Result<Self> {
         let serving = Arc::new(host.listen(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))?);
-        // A connection for each request: one whose body the guest did not read is closed by the host.
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Ok(Self { host, lacking: Vec::new(), serving, client })
+        Ok(Self { host, lacking: Vec::new(), serving, client: web() })
     }
 
     /// Skips the cases that need this: the host's stores cannot do it.
@@ -235,15 +236,14 @@ impl Target for Socket {
 #[derive(Debug)]
 pub struct Url {
     base: http::Uri,
-    client: Client<HttpConnector, Outgoing>,
+    client: Web,
 }
 
 impl Url {
     /// Cases are sent to `base`, e.g. `http://127.0.0.1:8080`; a path in it is put before theirs.
     #[must_use]
     pub fn new(base: http::Uri) -> Self {
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Self { base, client }
+        Self { base, client: web() }
     }
 }
 
@@ -257,7 +257,7 @@ impl Target for Url {
     }
 
     fn lacks(&self, need: &str) -> bool {
-        need == SWAP || OF_TESTS.contains(&need)
+        [SWAP, NAMES].contains(&need) || OF_TESTS.contains(&need)
     }
 
     async fn deploy(&self, _services: &[Project]) -> Result<(), TargetError> {
@@ -270,9 +270,17 @@ impl Target for Url {
     }
 }
 
+/// What sends requests to servers.
+pub(crate) type Web = Client<HttpConnector, Outgoing>;
+
+/// A connection for each request: one whose body the guest did not read is closed by the host.
+pub(crate) fn web() -> Web {
+    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http()
+}
+
 /// Sends a request's target to a server.
-async fn send(
-    client: &Client<HttpConnector, Outgoing>,
+pub(crate) async fn send(
+    client: &Web,
     base: &str,
     request: Request<Outgoing>,
 ) -> Result<Answer, TargetError> {

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use http::Uri;
 use wharf_conformance::{
-    Absences, Guest, InProcess, Report, Socket, Stand, Suite, Target, Url, run as run_cases,
+    Absences, Guest, InProcess, Report, Socket, Spawned, Stand, Suite, Target, Url, run as run_cases,
 };
 
 use crate::output;
@@ -18,11 +18,13 @@ Examples:
   wharf conformance components/contract/kv/python       a folder with a wharf.toml, built before
   wharf conformance kv.wasm --guest kv                  a component, with the manifest that the guest has in Rust
   wharf conformance --guest kv --url http://[::1]:8080  whatever serves the guest there, fresh and for nobody else
+  wharf conformance guarded/c guard/c                   a guest, and one that has to be served beside it
   wharf conformance DIR --html grid.html                the grid as a page
+  wharf conformance DIR --target spawned                on a `wharf serve` that is deployed to
 
 Each case is a promise: what is sent, and what must come back. What each guest answers is written in
-components/contract/README.md. Cases run on a host in this process, without a socket and behind one, with a private
-PostgreSQL. Exit code 1 when a case fails.")]
+components/contract/README.md. Unless --target says otherwise, cases run on a host in this process, without a socket and
+behind one, with a private PostgreSQL. Exit code 1 when a case fails.")]
 pub(crate) struct Arguments {
     /// Folders with a wharf.toml, or components
     #[arg(value_name = "DIR|FILE", required_unless_present = "url")]
@@ -33,12 +35,43 @@ pub(crate) struct Arguments {
     /// Send the cases there instead of deploying anything
     #[arg(long, value_name = "URL", requires = "guest", conflicts_with = "guests")]
     url: Option<Uri>,
+    /// Where to run them
+    #[arg(
+        long = "target",
+        value_enum,
+        value_delimiter = ',',
+        value_name = "TARGET,...",
+        default_value = "in-process,socket",
+        conflicts_with = "url"
+    )]
+    targets: Vec<Kind>,
     /// Write the grid to this file as a page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Print the grid as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A host to run cases on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// In this process, without a socket
+    InProcess,
+    /// In this process, behind a socket
+    Socket,
+    /// A `wharf serve` of its own, deployed to through its control plane
+    Spawned,
+}
+
+impl Kind {
+    fn told(self) -> &'static str {
+        match self {
+            Self::InProcess => "in process",
+            Self::Socket => "over a socket",
+            Self::Spawned => "in a spawned host",
+        }
+    }
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
@@ -54,20 +87,33 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         add(&mut report, &[guest], &Url::new(url.clone())).await?;
     } else {
         output::note("starting a private PostgreSQL");
-        for socket in [false, true] {
+        for kind in &arguments.targets {
             // Each target has servers of its own: cases count what is there.
             let stand = Stand::start(&scratch.path().join("machine-code")).await?;
-            let host = stand.host()?.build()?;
-            output::note(if socket {
-                "running the cases over a socket"
-            } else {
-                "running the cases in process"
-            });
-            if socket {
-                let target = Socket::new(host).context("failed to listen on the loopback interface")?;
-                add(&mut report, &guests, &target).await?;
-            } else {
-                add(&mut report, &guests, &InProcess::new(host)).await?;
+            output::note(format!("running the cases {}", kind.told()));
+            // Each guest has stores of its own: several may implement the same.
+            for (index, guest) in guests.iter().enumerate() {
+                let also = guests.iter().filter(|other| other.name != guest.name).cloned();
+                let judged: Vec<Guest> = [guest.clone()].into_iter().chain(also).collect();
+                match kind {
+                    Kind::InProcess => {
+                        let target = InProcess::new(stand.host()?.build()?);
+                        add(&mut report, &judged, &target).await?;
+                    }
+                    Kind::Socket => {
+                        let target = Socket::new(stand.host()?.build()?);
+                        let target = target.context("failed to listen on the loopback interface")?;
+                        add(&mut report, &judged, &target).await?;
+                    }
+                    Kind::Spawned => {
+                        let folder = scratch.path().join(format!("spawned-{index}"));
+                        std::fs::create_dir_all(&folder)
+                            .with_context(|| format!("failed to create `{}`", folder.display()))?;
+                        let program = std::env::current_exe().context("failed to find this program")?;
+                        let target = Spawned::start(&program, &folder, &stand.database()).await?;
+                        add(&mut report, &judged, &target).await?;
+                    }
+                }
             }
         }
     }
@@ -87,16 +133,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
+/// Judges the first of these guests; the others may have to be served beside it.
 async fn add(report: &mut Report, guests: &[Guest], target: &impl Target) -> Result<()> {
     let mut suites = Suite::built_in()?;
     suites.retain(|suite| guests.iter().any(|guest| guest.name == suite.guest));
+    let wanted = |guest: &Guest| guests.first() == Some(guest);
     // One that a suite has served beside another is judged with that one.
     let has_cases = |guest: &&Guest| suites.iter().any(|suite| suite.concerns(&guest.name));
     if let Some(guest) = guests.iter().find(|guest| !has_cases(guest)) {
         let names: Vec<_> = Suite::built_in()?.into_iter().map(|suite| suite.guest).collect();
         bail!("there are no cases for `{}`; there are for {}", guest.name, names.join(", "));
     }
-    report.cells.extend(run_cases(&suites, guests, |_| true, &Absences::default(), target).await.cells);
+    report.cells.extend(run_cases(&suites, guests, wanted, &Absences::default(), target).await.cells);
     Ok(())
 }
 

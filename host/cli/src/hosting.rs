@@ -34,6 +34,9 @@ pub(crate) struct Hosting {
     /// Cores that serve requests [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) cores: Option<NonZeroUsize>,
+    /// How long compiling a component may take [default: 20]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) compile_timeout: Option<u64>,
     /// How long running requests may take to end at shutdown
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) grace: u64,
@@ -54,6 +57,9 @@ impl Hosting {
     ) -> Result<Host> {
         let mut config = Config::default();
         config.faults = faults;
+        if let Some(seconds) = self.compile_timeout {
+            config.compile_timeout = Duration::from_secs(seconds);
+        }
         config.kv = self.buckets.default_place()?.unwrap_or(kv);
         config.buckets = self.buckets.named();
         self.edge.apply(&mut config)?;
