@@ -63,6 +63,9 @@ const showScalar = ({ tag, val }) => {
       return { type: tag, value: { micros: digits(val.micros), offset_secs: val.offsetSecs } };
     case "interval":
       return { type: tag, value: { months: val.months, days: val.days, micros: digits(val.micros) } };
+    case "oid":
+      // QuickJS gives the upper half of them as negative numbers.
+      return { type: tag, value: val >>> 0 };
     case "raw":
       return { type: tag, oid: val.typeOid, value: hex(val.bytes) };
     default:

@@ -1,5 +1,6 @@
 //! C: bindings from the world (`service.h`), clang, and a component around the module.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -26,11 +27,9 @@ pub(super) async fn build(job: &Job<'_>, sources: &[PathBuf]) -> Result<PathBuf>
     let bindings = job.scratch.join("bindings");
     generate(job.world, &bindings)?;
     let module = job.scratch.join("module.wasm");
-    // Any `wasm-opt` that happens to be in PATH would have its part, minutes of it; clang before 19 cannot be told.
-    let alone = clang.file_name().is_some_and(|name| name != "clang");
     let mut compiling = Command::new(clang);
-    if alone {
-        compiling.arg("--no-wasm-opt");
+    if let Some(path) = path_without("wasm-opt") {
+        compiling.env("PATH", path);
     }
     compiling
         .args([
@@ -60,6 +59,14 @@ pub(super) async fn build(job: &Job<'_>, sources: &[PathBuf]) -> Result<PathBuf>
     std::fs::write(&component, componentize(&bytes)?)
         .with_context(|| format!("failed to write `{}`", component.display()))?;
     Ok(component)
+}
+
+/// `PATH` without the folders that hold a program. clang runs any `wasm-opt` that it finds, which takes seconds for each
+/// service, and makes another component of it on each machine; told not to (`--no-wasm-opt`), clang 19 links nothing.
+fn path_without(program: &str) -> Option<OsString> {
+    let path = std::env::var_os("PATH")?;
+    let folders = std::env::split_paths(&path).filter(|folder| !folder.join(program).exists());
+    std::env::join_paths(folders).ok()
 }
 
 /// Writes the world's header, its code, and the object that tells the linked module what it is to be.

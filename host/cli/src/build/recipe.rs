@@ -85,6 +85,10 @@ impl Recipe {
         let scratch = folder.join(".wharf/build").join(format!("{}.parts", manifest.name));
         std::fs::create_dir_all(&scratch)
             .with_context(|| format!("failed to create `{}`", scratch.display()))?;
+        // What an earlier build left is not what this one made.
+        for left in ["module.wasm", "component.wasm"] {
+            let _gone = std::fs::remove_file(scratch.join(left));
+        }
         let world = World::place(&scratch, folder, manifest)?;
         let job = Job { folder, scratch: &scratch, world: &world, mode };
         match self {
