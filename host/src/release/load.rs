@@ -119,16 +119,8 @@ pub(crate) async fn load(
     let misfit = |error: wasmtime::Error| LoadError::Misfit(error.into());
     let instances = platform.linker.instantiate_pre(&component).map_err(misfit)?;
     let handler = inspection.handler.map(|kind| handler(kind, &component, &instances)).transpose()?;
-    let listener = if inspection.listens() {
-        Some(pg_listener::GuestIndices::new(&instances).map_err(misfit)?)
-    } else {
-        None
-    };
-    let watcher = if inspection.watches() {
-        Some(kv_watcher::GuestIndices::new(&instances).map_err(misfit)?)
-    } else {
-        None
-    };
+    let listener = inspection.listens().then(|| pg_listener::GuestIndices::new(&instances));
+    let watcher = inspection.watches().then(|| kv_watcher::GuestIndices::new(&instances));
     let guards = guards(&host, &artifact, prepared.get())?;
     let release = Arc::new(Release {
         guard: find(&component, GUARD, "check"),
@@ -141,8 +133,8 @@ pub(crate) async fn load(
         capabilities: host.capabilities.clone(),
         instances,
         handler,
-        listener,
-        watcher,
+        listener: listener.transpose().map_err(misfit)?,
+        watcher: watcher.transpose().map_err(misfit)?,
         clock: host.config.clock.clone(),
         prepared,
         admission: Admission::new(artifact.manifest.limits.concurrency),

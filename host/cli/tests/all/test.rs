@@ -39,7 +39,7 @@ fn the_guestbook_s_cases_pass_and_what_they_reach_is_counted() {
 }
 
 #[test]
-fn a_case_moves_the_clock_runs_sql_and_answers_for_others() {
+fn a_case_moves_the_clock() {
     let root = folder();
     let kv = guest("contract/kv/rust", "contract-kv");
     let tests = r#"
@@ -72,7 +72,11 @@ expect.json = { entry = { version = "<first>", value = "2" } }
     let (out, error, ok) = words(&output);
     assert!(!ok && out.contains("1 passed, 1 failed") && error.contains("1 case failed"), "{out}{error}");
     assert!(out.contains("step 2: /entry/value is `\"1\"` instead of `\"2\"`"), "{out}");
+}
 
+#[test]
+fn a_case_answers_what_the_service_asks_others() {
+    let root = folder();
     let client = guest("contract/http-client/rust", "contract-http-client");
     let tests = r#"
 [[case]]
@@ -99,7 +103,11 @@ expect.status = 404
     let (out, error, _) = words(&output);
     assert!(out.contains("1 passed, 1 failed"), "{out}{error}");
     assert!(out.contains("`GET https://api.test/rates` was expected 1 times and came 0 times"), "{out}");
+}
 
+#[test]
+fn a_case_runs_sql_and_compares_rows() {
+    let root = folder();
     let pg = guest("contract/pg-client/rust", "contract-pg-client");
     let tests = r#"
 [[case]]

@@ -108,7 +108,7 @@ impl Capability for PgClient {
                 service: service.name.as_str().into(),
                 database: name.as_str().into(),
             });
-            let pools = Pools::new(&address.for_use(&service.name), cores, &self.cleanup, watched);
+            let pools = Pools::new(&address.for_use(&service.name), cores, &self.cleanup, watched.as_ref());
             databases.insert(name.clone(), Arc::new(pools));
         }
         prepared.insert(Databases(Arc::new(databases)));

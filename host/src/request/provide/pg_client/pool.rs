@@ -49,7 +49,7 @@ impl Pools {
         address: &Address,
         cores: usize,
         cleanup: &TaskTracker,
-        watched: Option<Watched>,
+        watched: Option<&Watched>,
     ) -> Self {
         let total = address.settings.connections.get();
         let share = |core: usize| total / cores + usize::from(core < total % cores);
@@ -57,7 +57,7 @@ impl Pools {
         let shares = (0..cores).map(share).filter(|share| *share > 0);
         let address = Arc::new(address.clone());
         let connector =
-            || Connector { address: address.clone(), cleanup: cleanup.clone(), watched: watched.clone() };
+            || Connector { address: address.clone(), cleanup: cleanup.clone(), watched: watched.cloned() };
         let pools = shares.map(|share| pool(connector(), share));
         Self { cores: pools.collect(), acquire: address.settings.acquire }
     }
