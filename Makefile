@@ -11,6 +11,8 @@ GUESTS := $(patsubst %/Cargo.toml,%,$(wildcard components/examples/*/Cargo.toml 
 
 # Guests in other languages, and what `wharf build` needs for them: target/tools, filled by .config/languages.
 TOOLS := $(CURDIR)/target/tools
+# A comma, for the arguments of functions.
+, := ,
 # Folders of contract guests in a language: LANGUAGE, LANGUAGE-02, and what lies in a folder of it.
 guests-in = $(foreach language,$(1),$(patsubst %/wharf.toml,%,$(wildcard components/contract/*/$(language)/wharf.toml \
   components/contract/*/$(language)-*/wharf.toml components/contract/*/$(language)/*/wharf.toml)))
@@ -56,11 +58,17 @@ languages: # guests in other languages; a guest whose tools could not be had is 
 	@if [ -f $(TOOLS)/clang.installed ]; then $(WHARF) build $(call guests-in,c); fi
 	@if [ -f $(TOOLS)/requirements.txt.installed ]; then $(WHARF) build $(call guests-in,go); fi
 
+# In CI nothing is skipped: what cannot be had ends the run.
+skipped = { echo 'SKIPPED: $(1)'; [ -z "$${CI:-}" ]; }
+
 bindings: wharf # what is generated from wit/ is what it would be, and the bindings of other languages do what they say
 	@if [ -f $(TOOLS)/package.json.installed ] && [ -f $(TOOLS)/requirements.txt.installed ]; then WHARF=$(CURDIR)/$(WHARF) guest-bindings/generate --check; \
-	else echo 'SKIPPED: the tools of other languages are not installed, generated bindings were not checked'; fi
+	else $(call skipped,the tools of other languages are not installed$(,) generated bindings were not checked); fi
 	@if command -v node >/dev/null; then node --test guest-bindings/javascript/tests/*.test.js; \
-	else echo 'SKIPPED: node is not installed, the bindings for JavaScript were not tested'; fi
+	else $(call skipped,node is not installed$(,) the bindings for JavaScript were not tested); fi
+	@if [ -f $(TOOLS)/requirements.txt.installed ]; then \
+	$(TOOLS)/python/bin/python3 -m unittest discover -t guest-bindings/python -s guest-bindings/python/tests; \
+	else $(call skipped,componentize-py is not installed$(,) the bindings for Python were not tested); fi
 
 fmt: # formatting of all workspaces
 	cargo fmt --all --check
@@ -82,6 +90,7 @@ deny: # licences, sources and duplicates of dependencies
 	  echo 'SKIPPED: cargo-deny is not installed, dependencies were not checked'; \
 	fi
 
-unit: # unit and integration tests of both workspaces
+unit: # unit and integration tests of all workspaces
 	cargo test --workspace
 	cd components && cargo test --workspace
+	cd host/benches/guestbook && cargo test --locked

@@ -275,7 +275,20 @@ impl Suite {
         }
         let read = |path: &PathBuf| {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Ok((name, Self::parse(path, &read(path)?, Some(service))?))
+            let suite = Self::parse(path, &read(path)?, Some(service))?;
+            let invalid =
+                |case: &str, why| CaseError::Invalid { path: path.clone(), case: case.to_owned(), why };
+            if suite.anew || !suite.deploy.is_empty() || !suite.needs.is_empty() {
+                return Err(invalid("", "`deploy`, `needs` and `anew` are for the suites of the contract"));
+            }
+            let of_contract = |case: &&Case| !case.needs.is_empty() || !case.expected_failures.is_empty();
+            if let Some(case) = suite.cases.iter().find(of_contract) {
+                return Err(invalid(
+                    &case.name,
+                    "`needs` and `expected-failures` are for the suites of the contract",
+                ));
+            }
+            Ok((name, suite))
         };
         files(folder)?.iter().map(read).collect()
     }
@@ -315,6 +328,11 @@ impl Suite {
                 .any(|step| step.sql.is_none() && (step.rows.is_some() || step.database.is_some()))
             {
                 return Err(invalid("`rows` and `database` go with `sql`"));
+            }
+            let bodies =
+                |step: &Step| [step.body.is_some(), step.json.is_some(), step.streamed_bytes.is_some()];
+            if case.steps.iter().any(|step| bodies(step).into_iter().filter(|has| *has).count() > 1) {
+                return Err(invalid("a request has one of `body`, `json` and `streamed-bytes`"));
             }
             case.check_saved().map_err(invalid)?;
         }

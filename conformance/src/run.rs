@@ -231,7 +231,7 @@ fn request(step: &Step, line: &str, json: Option<&Value>) -> Result<Request<Outg
         _ => known(""),
     };
     let mut request = Request::builder().method(method).uri(path).body(body).map_err(|e| e.to_string())?;
-    if json.is_some() {
+    if json.is_some() && !step.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
         request
             .headers_mut()
             .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

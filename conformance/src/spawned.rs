@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use http::{Method, Request};
 use serde::Serialize;
@@ -14,6 +15,9 @@ use wharf_control::api::DeployRequest;
 use wharf_control::client::{Client as Control, ClientError};
 
 use crate::target::{Answer, NAMES, OF_TESTS, Outgoing, Target, TargetError, Web, send, web};
+
+/// How long it may take to say where it listens.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A spawned host. It ends when this is dropped.
 #[derive(Debug)]
@@ -74,7 +78,9 @@ impl Spawned {
         let mut lines = BufReader::new(output).lines();
         let (mut base, mut control) = (None, None);
         while base.is_none() || control.is_none() {
-            let line = lines.next_line().await.map_err(failed)?;
+            let late = |_| failed(std::io::ErrorKind::TimedOut.into());
+            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+            let line = line.map_err(late)?.map_err(failed)?;
             let line = line.ok_or_else(|| SpawnError::Ended(program.to_owned()))?;
             let address = |start: &str| line.split_once(start).map(|(_, rest)| first_word(rest));
             base = base.or_else(|| address("listening on "));

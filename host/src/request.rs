@@ -102,9 +102,9 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// The same for whoever may know why a guest failed.
+    /// The same for the host's own requests: it may know why a guest failed, and nobody else is told of them.
     pub(crate) fn open(self) -> Self {
-        Self { faults: Faults::Shown, ..self }
+        Self { faults: Faults::Shown, observer: None, ..self }
     }
 }
 

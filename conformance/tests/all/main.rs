@@ -39,7 +39,11 @@ fn report<T: Target, Kept>(
     let mut guests = guests(&repository().join("components/contract")).unwrap();
     suites.retain(|suite| wanted(&suite.guest));
     guests.retain(|guest| suites.iter().any(|suite| suite.concerns(&guest.name)));
-    let absences = Absences::read(&repository().join("conformance/absent.toml")).unwrap();
+    let mut absences = Absences::read(&repository().join("conformance/absent.toml")).unwrap();
+    if std::env::var_os("CI").is_some() {
+        // There, the tools are: what was not built is missing.
+        absences.may_be_unbuilt.clear();
+    }
     let mut report = survey(&suites, &guests, &absences, name);
     let languages: BTreeSet<&str> = guests.iter().map(|guest| guest.language.as_str()).collect();
     let left = Mutex::new(languages.into_iter());

@@ -23,11 +23,20 @@ use wharf_postgres::PrivatePostgres;
 use figures::Figures;
 use scratch::Scratch;
 
-/// Turns of each at what takes a minute.
-const CLEAN: usize = 3;
+/// Turns of each at what takes a minute: `WHARF_LOOP_CLEAN`, or 3.
+fn clean() -> usize {
+    turns("WHARF_LOOP_CLEAN", 3)
+}
 
-/// Turns of each at what takes seconds.
-const EDITS: usize = 5;
+/// Turns of each at what takes seconds: `WHARF_LOOP_EDITS`, or 5.
+fn edits() -> usize {
+    turns("WHARF_LOOP_EDITS", 5)
+}
+
+fn turns(variable: &str, usual: usize) -> usize {
+    let given = std::env::var(variable).ok().and_then(|turns| turns.parse().ok());
+    given.filter(|turns| *turns > 0).unwrap_or(usual)
+}
 
 fn main() -> Result<()> {
     let scratch = Scratch::copy(&repository(), wharf()?)?;

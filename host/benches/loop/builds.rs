@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::figures::{Figure, Figures};
 use crate::run::run;
 use crate::scratch::Scratch;
-use crate::{CLEAN, in_turns};
+use crate::{clean, in_turns};
 
 /// Leaves both built for release.
 pub(crate) fn measure(scratch: &Scratch, figures: &mut Figures) -> Result<()> {
@@ -21,7 +21,7 @@ pub(crate) fn measure(scratch: &Scratch, figures: &mut Figures) -> Result<()> {
         remove(&scratch.service().join(".wharf"))?;
         run(&mut scratch.wharf("build"), &scratch.log("wharf-build"))
     };
-    let times = in_turns(CLEAN, native, wharf)?;
+    let times = in_turns(clean(), native, wharf)?;
     let clean = Figure::times("clean_build", "clean build", &times);
     figures.add(clean.clone());
     if scratch.guests_target().join("wasm32-unknown-unknown").is_dir() {

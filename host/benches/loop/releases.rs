@@ -10,7 +10,7 @@ use crate::run::{POLL, run};
 use crate::scratch::Scratch;
 use crate::server::{Server, until_served};
 use crate::serving::{free_address, serve};
-use crate::{EDITS, in_turns};
+use crate::{edits, in_turns};
 
 /// How long building took, and then serving.
 type Released = (Duration, Duration);
@@ -47,7 +47,7 @@ pub(crate) fn measure(
         until_served(&wharf_address, &line, POLL)?;
         Ok((built, begun.elapsed()))
     };
-    let released = in_turns(EDITS, native, wharf)?;
+    let released = in_turns(edits(), native, wharf)?;
     let (builds, deploys): (Vec<_>, Vec<_>) =
         released.into_iter().map(|(native, wharf)| ((native.0, wharf.0), (native.1, wharf.1))).unzip();
     figures.add(Figure::times("change_built", "one-line change, built for release", &builds));

@@ -12,7 +12,7 @@ use crate::figures::{Figure, Figures};
 use crate::run::run;
 use crate::scratch::Scratch;
 use crate::server::{Server, until_served};
-use crate::{EDITS, in_turns};
+use crate::{edits, in_turns};
 
 /// Between two requests for the page: `wharf dev` is asked while it builds, which shall not take longer for it.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -46,7 +46,7 @@ pub(crate) fn measure(
         until_served(&wharf_address, &line, PAUSE)?;
         Ok(begun.elapsed())
     };
-    let times = in_turns(EDITS, native, wharf)?;
+    let times = in_turns(edits(), native, wharf)?;
     figures.add(Figure::times("change_served", "one-line change to serving", &times));
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::figures::{Figure, Figures};
 use crate::run::run;
 use crate::scratch::Scratch;
-use crate::{EDITS, in_turns};
+use crate::{edits, in_turns};
 
 /// How long it took with nothing to build, and after a changed line.
 type Tested = (Duration, Duration);
@@ -27,7 +27,7 @@ pub(crate) fn measure(scratch: &Scratch, figures: &mut Figures) -> Result<()> {
         wharf_line.change()?;
         Ok((built, test()?))
     };
-    let tested = in_turns(EDITS, native, wharf)?;
+    let tested = in_turns(edits(), native, wharf)?;
     let (built, changed): (Vec<_>, Vec<_>) =
         tested.into_iter().map(|(native, wharf)| ((native.0, wharf.0), (native.1, wharf.1))).unzip();
     figures.add(Figure::times("tests_built", "test run, already built", &built));

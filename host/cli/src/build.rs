@@ -10,6 +10,8 @@ pub(crate) mod recipe;
 mod tool;
 mod world;
 
+use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,16 +111,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
 pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Vec<Built>> {
     let start = Instant::now();
     let mut outcomes = cargo::build(services, mode).await?;
-    outcomes.extend(from_recipes(services, mode).await?);
+    let mut placed = from_recipes(services, mode).await?;
     let mut built = Vec::with_capacity(services.len());
     for service in services {
         let component = service.component(mode.profile);
-        let time = match outcomes.remove(&service.folder) {
-            Some((artifact, time)) => {
+        let time = match (outcomes.remove(&service.folder), placed.remove(&service.folder)) {
+            (Some((artifact, time)), _) => {
                 place(&artifact, &component)?;
                 time
             }
-            None => start.elapsed(),
+            (None, Some(time)) => time,
+            (None, None) => start.elapsed(),
         };
         let meta = std::fs::metadata(&component).with_context(|| {
             let (name, component) = (&service.name, component.display());
@@ -132,33 +135,53 @@ pub(crate) async fn build(services: &[Service], mode: Mode) -> Result<Vec<Built>
     Ok(built)
 }
 
-/// Builds those that are no cargo packages: as many at once as there are cores, as each tool uses one.
-async fn from_recipes(services: &[Service], mode: Mode) -> Result<cargo::Artifacts> {
+/// Builds those that are no cargo packages, puts their components in place, and tells how long each took: as many at once
+/// as there are cores, as each tool uses one.
+async fn from_recipes(services: &[Service], mode: Mode) -> Result<HashMap<PathBuf, Duration>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (turns, mut building) = (Arc::new(Semaphore::new(cores)), JoinSet::new());
     for service in services {
         let (Some(recipe), Some(manifest)) = (service.recipe.clone(), service.manifest.clone()) else {
             continue;
         };
-        let (folder, turns) = (service.folder.clone(), turns.clone());
+        let (folder, turns, component) =
+            (service.folder.clone(), turns.clone(), service.component(mode.profile));
         building.spawn(async move {
             let _turn = turns.acquire_owned().await;
+            let _alone = alone(&folder, &manifest.name).await?;
             let start = Instant::now();
             let artifact = recipe.build(&folder, &manifest, mode).await?;
-            anyhow::Ok((folder, (artifact, start.elapsed())))
+            place(&artifact, &component)?;
+            anyhow::Ok((folder, start.elapsed()))
         });
     }
-    let mut artifacts = cargo::Artifacts::new();
+    let mut placed = HashMap::new();
     while let Some(built) = building.join_next().await {
-        let (folder, made) = built.context("a build ended in a panic")??;
-        artifacts.insert(folder, made);
+        let (folder, took) = built.context("a build ended in a panic")??;
+        placed.insert(folder, took);
     }
-    Ok(artifacts)
+    Ok(placed)
+}
+
+/// Waits until no other process builds this service: what lies between its sources and its component is in one folder.
+async fn alone(folder: &Path, name: &str) -> Result<File> {
+    let folder = folder.join(".wharf/build");
+    let path = folder.join(format!("{name}.lock"));
+    let lock = move || {
+        std::fs::create_dir_all(folder)?;
+        let file = File::create(path)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    };
+    let locked =
+        tokio::task::spawn_blocking(lock).await.context("waiting for another build ended in a panic")?;
+    locked.with_context(|| format!("failed to lock the build of `{name}`"))
 }
 
 /// Copies the artifact to the component's place, whole or not at all: a host may read it at any time.
 fn place(artifact: &Path, target: &Path) -> Result<()> {
-    let partial = target.with_extension("wasm.partial");
+    // Of this process: another one may be building the same.
+    let partial = target.with_extension(format!("wasm.{}.partial", std::process::id()));
     let write = || {
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder)?;

@@ -169,6 +169,9 @@ impl Session {
     async fn follow(&mut self, mut watch: Watch) -> Result<()> {
         loop {
             let change = watch.next().await?;
+            if change.only_tests {
+                continue;
+            }
             if let Err(error) = self.swap(&change.services, change.seen).await {
                 output::error(&error);
                 output::note(Paint::stderr().faint("the last good release is still served"));

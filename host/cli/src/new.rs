@@ -98,7 +98,7 @@ impl Kind {
             },
             Self::Js => Language {
                 name: "JavaScript",
-                template: "js",
+                template: "script",
                 bindings: "javascript",
                 build: "language = \"javascript\"\nentry = \"service.js\"",
                 ignored: "node_modules/",
@@ -107,7 +107,6 @@ impl Kind {
             },
             Self::Ts => Language {
                 name: "TypeScript",
-                template: "ts",
                 build: "language = \"typescript\"\nentry = \"service.ts\"",
                 ..Self::Js.language()
             },
@@ -222,7 +221,13 @@ fn write(
             }
             _ => (path.to_owned(), text.to_owned()),
         };
-        let path = if path == Path::new("gitignore") { PathBuf::from(".gitignore") } else { path };
+        let path = match (path.to_str(), values.get_attr("ts")?.is_true()) {
+            (Some("gitignore"), _) => PathBuf::from(".gitignore"),
+            // One template for both languages.
+            (Some("service.script"), true) => PathBuf::from("service.ts"),
+            (Some("service.script"), false) => PathBuf::from("service.js"),
+            _ => path,
+        };
         output::place(&folder.join(&path), &text)?;
         files.push(path);
     }

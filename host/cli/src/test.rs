@@ -4,11 +4,12 @@
 mod fresh;
 mod report;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -51,7 +52,7 @@ Tests are files in DIR/tests, whatever language the service is in:
   expect.status = 404
 
 Each case has a fresh host, databases with the migrations applied, empty buckets and a clock of its own; cases run at the
-same time. All keys are in conformance/README.md. Guards that are services are named before the service that lists them.
+same time. All keys are in vendor/wharf/tests.md of a project that `wharf new` or `wharf vendor` wrote. Guards that are services are named before the service that lists them.
 The databases are copied from a template on a private PostgreSQL, which is kept in .wharf/test. For tests in Rust see
 the crate `wharf-test`. Exit code 1 when a case fails, or when there is none.")]
 pub(crate) struct Arguments {
@@ -71,6 +72,8 @@ pub(crate) struct Arguments {
 
 /// Cases that run at once, for each core: they wait for the database now and then.
 const AT_ONCE: usize = 2;
+/// And on a machine with many: each reserves address space, and connections of one PostgreSQL.
+const MOST_AT_ONCE: usize = 16;
 
 /// A case, and what it needs.
 struct Job {
@@ -85,21 +88,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let folder = project_root(&services).join(".wharf/test");
     let stand = Stand::at(&folder)?;
     if !arguments.watch {
-        let report = test(&services, &stand, &arguments).await?;
+        let report = test(&services, &stand, &arguments, true).await?;
         return show(&report, arguments.json);
     }
-    let mut watch = Watch::start(&services)?;
+    let (mut watch, mut is_built) = (Watch::start(&services)?, false);
     loop {
         // Manifests may have changed, too.
         let tested = match Service::open_all(&arguments.folders) {
-            Ok(services) => test(&services, &stand, &arguments).await,
+            Ok(services) => test(&services, &stand, &arguments, !is_built).await,
             Err(error) => Err(error),
         };
         if let Err(error) = tested.and_then(|report| show(&report, false)) {
             output::error(&error);
         }
         output::note(output::Paint::stderr().faint("waiting for a change; Ctrl-C ends"));
-        watch.next().await?;
+        is_built = watch.next().await?.only_tests;
     }
 }
 
@@ -116,21 +119,24 @@ fn show(report: &Report, json: bool) -> Result<()> {
     }
 }
 
-/// Builds, and runs every case that is wanted.
-async fn test(services: &[Service], stand: &Stand, arguments: &Arguments) -> Result<Report> {
+/// Builds, unless everything is, and runs every case that is wanted.
+async fn test(services: &[Service], stand: &Stand, arguments: &Arguments, builds: bool) -> Result<Report> {
+    // First: whether there is anything to run is known before anything is built.
+    let jobs = jobs(services, arguments.filter.as_deref())?;
+    stand.coverage().clear();
     output::under_way("building");
     let begun = Instant::now();
     let mode = Mode { profile: Profile::Quick, progress: Progress::Quiet };
     // Without a database, nothing is started.
     let needs_database = services.iter().any(|service| !service.databases().is_empty());
     let warm = async { if needs_database { stand.warm_up().await } else { Ok(()) } };
-    let (built, warm) = tokio::join!(build::build(services, mode), warm);
+    let building = async { if builds { build::build(services, mode).await.map(drop) } else { Ok(()) } };
+    let (built, warm) = tokio::join!(building, warm);
     built?;
     warm?;
     let build = begun.elapsed();
-    let jobs = jobs(services, arguments.filter.as_deref())?;
     let begun = Instant::now();
-    let ran = run_all(jobs, stand).await?;
+    let ran = run_all(jobs, stand).await;
     let mut report = Report { cases: ran, coverage: Vec::new(), build, run: begun.elapsed() };
     for service in services.iter().filter(|service| service.manifest.is_some()) {
         let artifact = project(service)?.artifact()?;
@@ -185,24 +191,34 @@ fn jobs(services: &[Service], filter: Option<&str>) -> Result<Vec<Job>> {
 }
 
 /// Runs the cases, and gives what came of them in their order.
-async fn run_all(jobs: Vec<Job>, stand: &Stand) -> Result<Vec<Ran>> {
+async fn run_all(jobs: Vec<Job>, stand: &Stand) -> Vec<Ran> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let turns = Arc::new(Semaphore::new(AT_ONCE * cores));
-    let (mut running, all) = (JoinSet::new(), jobs.len());
+    let turns = Arc::new(Semaphore::new((AT_ONCE * cores).min(MOST_AT_ONCE)));
+    let (mut running, mut titles, all) = (JoinSet::new(), HashMap::new(), jobs.len());
     for (index, job) in jobs.into_iter().enumerate() {
         let (turns, stand) = (turns.clone(), stand.clone());
-        running.spawn(async move {
+        let title = (job.service.clone(), job.file.clone(), job.case.name.clone());
+        let task = running.spawn(async move {
             let _turn = turns.acquire_owned().await;
             (index, run_one(job, stand).await)
         });
+        titles.insert(task.id(), (index, title));
     }
     let mut ran = Vec::with_capacity(all);
     while let Some(done) = running.join_next().await {
-        ran.push(done.context("a case ended in a panic")?);
+        match done {
+            Ok(done) => ran.push(done),
+            Err(error) => {
+                // Of the harness, not of the guest: the other cases have their say.
+                let Some((index, (service, file, case))) = titles.remove(&error.id()) else { continue };
+                let outcome = Outcome::Failed(format!("the test itself failed: {error}"));
+                ran.push((index, Ran { service, file, case, outcome, took: Duration::ZERO }));
+            }
+        }
         output::under_way(&format!("testing: {} of {all} cases", ran.len()));
     }
     ran.sort_by_key(|(index, _)| *index);
-    Ok(ran.into_iter().map(|(_, ran)| ran).collect())
+    ran.into_iter().map(|(_, ran)| ran).collect()
 }
 
 async fn run_one(job: Job, stand: Stand) -> Ran {

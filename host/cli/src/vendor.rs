@@ -19,6 +19,9 @@ static PYTHON: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-bindings/
 static C: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-bindings/c");
 static GO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest-bindings/go");
 
+/// The format of cases.
+const CONFORMANCE: &str = include_str!("../../../conformance/README.md");
+
 /// Write what Wharf brings for a service's language into its vendor/wharf
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -61,6 +64,7 @@ pub(crate) fn write(project: &Path, language: &str) -> Result<()> {
         env!("CARGO_PKG_VERSION")
     );
     output::place(&folder.join("README.md"), &readme)?;
+    output::place(&folder.join("tests.md"), &tests())?;
     let parts: &[(&str, &Dir<'_>)] = match language {
         "rust" => &[("rust", &RUST), ("pg-wire", &PG_WIRE)],
         "javascript" => &[("javascript", &JAVASCRIPT)],
@@ -69,6 +73,15 @@ pub(crate) fn write(project: &Path, language: &str) -> Result<()> {
         _ => &[("c", &C)],
     };
     parts.iter().try_for_each(|(name, files)| copy(files, &folder.join(name)))
+}
+
+/// What there is to know of `tests/*.toml`: the two parts of a document that are for authors.
+fn tests() -> String {
+    let begins = |heading: &str| CONFORMANCE.find(heading).unwrap_or(CONFORMANCE.len());
+    let cases = CONFORMANCE.get(begins("## A case")..).unwrap_or_default();
+    format!(
+        "# Tests of a service\n\nWhat `wharf test` runs. Of the first part, `guest`, `deploy`, `needs`, `anew` and\n`expected-failures` are for Wharf's own suites.\n\n{cases}"
+    )
 }
 
 fn copy(files: &Dir<'_>, folder: &Path) -> Result<()> {
@@ -126,5 +139,7 @@ mod tests {
         std::fs::write(folder.join("old"), "").unwrap();
         write(project.path(), "c").unwrap();
         assert!(folder.join("c/wharf.h").is_file() && !folder.join("old").exists());
+        let tests = std::fs::read_to_string(folder.join("tests.md")).unwrap();
+        assert!(tests.contains("## A case") && tests.contains("`advance-ms`"), "{tests}");
     }
 }

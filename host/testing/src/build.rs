@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::error::Error;
 
-static BUILT: Mutex<Option<HashMap<PathBuf, Arc<OnceCell<()>>>>> = Mutex::const_new(None);
+static BUILT: Mutex<Option<HashMap<PathBuf, Arc<OnceCell<Result<(), String>>>>>> = Mutex::const_new(None);
 
 /// Builds the service of a folder, unless this process did already, or is told never to. `wharf` is the program that does
 /// it, if it is not the usual one.
@@ -19,14 +19,14 @@ pub(crate) async fn build(folder: &Path, wharf: Option<&Path>) -> Result<(), Err
         return Ok(());
     }
     let built = BUILT.lock().await.get_or_insert_default().entry(folder.to_owned()).or_default().clone();
-    built.get_or_try_init(|| run(folder, wharf)).await?;
-    Ok(())
+    // One that failed would fail for every test.
+    let built = built.get_or_init(|| run(folder, wharf)).await.clone();
+    built.map_err(|why| Error::Build { path: folder.to_owned(), why })
 }
 
-async fn run(folder: &Path, wharf: Option<&Path>) -> Result<(), Error> {
+async fn run(folder: &Path, wharf: Option<&Path>) -> Result<(), String> {
     let usual = || std::env::var_os("WHARF").unwrap_or_else(|| "wharf".into());
     let wharf = wharf.map_or_else(usual, |wharf| wharf.as_os_str().to_owned());
-    let failed = |why: String| Error::Build { path: folder.to_owned(), why };
     let output = Command::new(&wharf)
         .arg("build")
         .arg(folder)
@@ -35,14 +35,14 @@ async fn run(folder: &Path, wharf: Option<&Path>) -> Result<(), Error> {
         .output()
         .await
         .map_err(|error| {
-            failed(format!(
+            format!(
                 "`{}` cannot be started ({error}): put `wharf` into PATH, name it in WHARF, or build beforehand and \
                  set WHARF_TEST_BUILD=never",
                 wharf.display()
-            ))
+            )
         })?;
     if output.status.success() {
         return Ok(());
     }
-    Err(failed(format!("`wharf build` says\n{}", String::from_utf8_lossy(&output.stderr).trim())))
+    Err(format!("`wharf build` says\n{}", String::from_utf8_lossy(&output.stderr).trim()))
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::HOST;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use serde::Serialize;
@@ -35,7 +35,7 @@ impl<'a> Call<'a> {
         Self { service, request, peer: Peer::default() }
     }
 
-    /// Adds a header field beside those of this name; another `host` instead of `localhost`.
+    /// Adds a header field beside those of this name; another `host` or `content-type` instead of the one that there is.
     ///
     /// # Panics
     /// When it is none.
@@ -43,7 +43,7 @@ impl<'a> Call<'a> {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = valid(name.parse(), &format!("`{name}` is no header field"));
         let value: HeaderValue = valid(value.parse(), &format!("`{value}` is no value of a header field"));
-        if name == HOST {
+        if [HOST, CONTENT_TYPE].contains(&name) {
             self.request.headers_mut().insert(name, value);
         } else {
             self.request.headers_mut().append(name, value);

@@ -53,7 +53,8 @@ impl TestClock {
         self.state().pass(by);
     }
 
-    /// Stands still from now on, but for [`Self::advance`] and [`Self::set`].
+    /// Stands still from now on, but for [`Self::advance`] and [`Self::set`]. A guest that sleeps by looking at the clock, as the
+    /// event loops of Python and Go do, then waits until its limits end it.
     pub fn stop(&self) {
         let mut state = self.state();
         state.pass(Duration::ZERO);

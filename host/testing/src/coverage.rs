@@ -28,8 +28,8 @@ pub struct ServiceCoverage {
     pub routes: Vec<RouteCoverage>,
     /// Each statement that it says it runs (`sql!`, and `[sql]` in its manifest), in the order of their places.
     pub statements: Vec<StatementCoverage>,
-    /// Statements that ran without being known beforehand.
-    pub others: usize,
+    /// Statements that ran without being known beforehand, and how often.
+    pub others: Vec<OtherStatement>,
 }
 
 /// A route of a manifest.
@@ -41,6 +41,17 @@ pub struct RouteCoverage {
     pub requests: u64,
     /// The statuses that it answered with.
     pub statuses: Vec<u16>,
+}
+
+/// A statement that a service ran and did not say it would.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OtherStatement {
+    /// As in the grant.
+    pub database: String,
+    /// Its text.
+    pub sql: String,
+    /// How often it ran.
+    pub runs: u64,
 }
 
 /// A statement that a service says it runs.
@@ -69,6 +80,11 @@ impl ServiceCoverage {
 }
 
 impl Coverage {
+    /// Forgets what was asked so far.
+    pub fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Seen::default();
+    }
+
     /// What of this service was reached so far.
     ///
     /// # Errors
@@ -92,7 +108,13 @@ impl Coverage {
             StatementCoverage { place: statement.place, sql: statement.sql, runs }
         });
         let statements = statements.collect();
-        let others = seen.statements.keys().filter(|key| key.0 == *service && !known.contains(key)).count();
+        let ran = seen.statements.iter().filter(|(key, _)| key.0 == *service && !known.contains(key));
+        let other = |((_, database, sql), runs): (&(String, String, String), &u64)| OtherStatement {
+            database: database.clone(),
+            sql: sql.clone(),
+            runs: *runs,
+        };
+        let others = ran.map(other).collect();
         Ok(ServiceCoverage { service: service.clone(), routes: routes.collect(), statements, others })
     }
 }

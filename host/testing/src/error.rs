@@ -72,6 +72,15 @@ pub enum Error {
         #[source]
         source: Box<wharf_host::LoadError>,
     },
+    /// Its health path.
+    #[error("`{service}` is not well")]
+    Probe {
+        /// The service.
+        service: String,
+        /// What it answered.
+        #[source]
+        source: wharf_host::ProbeError,
+    },
     /// Its routes.
     #[error("failed to publish `{service}`")]
     Publish {

@@ -7,7 +7,7 @@
 //!
 //! # async fn a_price_is_asked_for_once_an_hour() -> Result<(), wharf_test::Error> {
 //! // In a test: `#[tokio::test] async fn a_price_is_asked_for_once_an_hour() ...`
-//! let shop = Service::of(env!("CARGO_MANIFEST_DIR")).await?;
+//! let shop = Service::of("../shop").await?;
 //! shop.upstream().expect("GET https://rates.example/EUR").times(2).reply(Reply::json(&json!({"rate": 1.1})));
 //!
 //! let answer = shop.get("/price/7").header("authorization", "Bearer ada").await;
@@ -33,6 +33,8 @@
 //!   What was expected and not asked for, or asked for and not expected, fails the test when the service is dropped.
 //!   A host that is granted by its address is asked itself.
 //!
+//! It belongs into a package beside the service's own, which is compiled for WebAssembly.
+//!
 //! The component is built by `wharf build` (from `PATH`, or `WHARF`), once a process; with `WHARF_TEST_BUILD=never` it is
 //! taken as it is. `wharf test` runs cases without any Rust on the same ground.
 
@@ -50,7 +52,7 @@ mod upstream;
 pub use answer::Answer;
 pub use call::Call;
 pub use clock::TestClock;
-pub use coverage::{Coverage, RouteCoverage, ServiceCoverage, StatementCoverage};
+pub use coverage::{Coverage, OtherStatement, RouteCoverage, ServiceCoverage, StatementCoverage};
 pub use error::Error;
 pub use service::{Builder, Service};
 pub use stand::Stand;

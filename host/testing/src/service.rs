@@ -18,7 +18,7 @@ use crate::stand::Stand;
 use crate::upstream::Upstream;
 
 /// Instances that one test may have alive at once; each reserves address space.
-const INSTANCES: u32 = 64;
+const INSTANCES: u32 = 16;
 /// An interpreter's component takes its time to compile on a busy machine.
 const COMPILING: Duration = Duration::from_secs(180);
 
@@ -144,7 +144,7 @@ impl Service {
         Ok(service)
     }
 
-    /// Loads and publishes, as a deploy does.
+    /// Loads, asks whether it is well, and publishes, as a deploy does.
     async fn load(&self, stand: &Stand, artifact: Artifact) -> Result<(), Error> {
         let service = artifact.manifest.name.clone();
         let release = {
@@ -153,6 +153,9 @@ impl Service {
         };
         let failed = |source| Error::Load { service: service.clone(), source: Box::new(source) };
         let release = release.map_err(failed)?;
+        if let Err(source) = self.host.probe(&release).await {
+            return Err(Error::Probe { service, source });
+        }
         self.host.publish(release).map_err(|source| Error::Publish { service, source })
     }
 
@@ -212,6 +215,12 @@ impl Service {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// What it shares with other tests: what they covered, for example.
+    #[must_use]
+    pub fn stand(&self) -> &Stand {
+        &self.databases.stand
     }
 
     /// Its clock.

@@ -68,13 +68,15 @@ impl Stand {
     /// # Errors
     /// As [`Self::at`].
     pub fn shared(service: &Path) -> Result<Self, Error> {
+        let found = service.canonicalize();
+        let service = found.map_err(|source| Error::Io { what: "find", path: service.to_owned(), source })?;
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = shared.get_or_insert_default();
-        if let Some(stand) = shared.get(service) {
+        if let Some(stand) = shared.get(&service) {
             return Ok(stand.clone());
         }
         let stand = Self::at(&service.join(".wharf/test"))?;
-        shared.insert(service.to_owned(), stand.clone());
+        shared.insert(service, stand.clone());
         Ok(stand)
     }
 

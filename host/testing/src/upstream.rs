@@ -144,7 +144,7 @@ impl Reply {
         Ok(Self { status, ..self })
     }
 
-    /// One more header field.
+    /// One more header field; another `content-type` instead of the one that there is.
     ///
     /// # Panics
     /// When it is none.
@@ -160,7 +160,11 @@ impl Reply {
     /// A field that is none.
     pub fn try_header(mut self, name: &str, value: &str) -> Result<Self, String> {
         let (name, value) = field(name, value)?;
-        self.headers.append(name, value);
+        if name == http::header::CONTENT_TYPE {
+            self.headers.insert(name, value);
+        } else {
+            self.headers.append(name, value);
+        }
         Ok(self)
     }
 

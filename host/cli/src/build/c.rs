@@ -19,6 +19,10 @@ const CLANG: Tool = Tool {
     install: "apt-get install -y --no-install-recommends clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32",
 };
 
+/// Why a clang that is there does not do.
+const INCOMPLETE: &str = "this clang makes no program for wasm32-wasi at all; what it needs beside itself is installed by\n  \
+    apt-get install -y --no-install-recommends clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32";
+
 /// Generated files are called after this, whatever the world's name is.
 const NAME: &str = "service";
 
@@ -27,7 +31,10 @@ pub(super) async fn build(job: &Job<'_>, sources: &[PathBuf]) -> Result<PathBuf>
     let bindings = job.scratch.join("bindings");
     generate(job.world, &bindings)?;
     let module = job.scratch.join("module.wasm");
+    let probed = clang.clone();
     let mut compiling = Command::new(clang);
+    // What it leaves when it is killed is ours to clear away.
+    compiling.env("TMPDIR", job.scratch);
     if let Some(path) = path_without("wasm-opt") {
         compiling.env("PATH", path);
     }
@@ -53,12 +60,26 @@ pub(super) async fn build(job: &Job<'_>, sources: &[PathBuf]) -> Result<PathBuf>
         .arg("-o")
         .arg(&module)
         .current_dir(job.folder);
-    run(compiling).await?;
+    if let Err(error) = run(compiling).await {
+        return Err(if links(&probed, job.scratch).await { error } else { error.context(INCOMPLETE) });
+    }
     let bytes = std::fs::read(&module).with_context(|| format!("failed to read `{}`", module.display()))?;
     let component = job.scratch.join("component.wasm");
     std::fs::write(&component, componentize(&bytes)?)
         .with_context(|| format!("failed to write `{}`", component.display()))?;
     Ok(component)
+}
+
+/// Whether a clang makes the smallest program that there is.
+async fn links(clang: &Path, scratch: &Path) -> bool {
+    let source = scratch.join("probe.c");
+    let mut compiling = Command::new(clang);
+    compiling
+        .args(["--target=wasm32-wasi", "-mexec-model=reactor"])
+        .arg(&source)
+        .arg("-o")
+        .arg(scratch.join("probe.wasm"));
+    std::fs::write(&source, "int answer(void) { return 42; }\n").is_ok() && run(compiling).await.is_ok()
 }
 
 /// `PATH` without the folders that hold a program. clang runs any `wasm-opt` that it finds, which takes seconds for each

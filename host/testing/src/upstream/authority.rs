@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
@@ -36,8 +38,11 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-        // Processes that test at once have one each.
-        let file = folder.join(format!("authority-{}.pem", std::process::id()));
+        // Each stand has one, as has each process that tests at once; those of processes that were killed are cleared away.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        clear(folder);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let file = folder.join(format!("{PREFIX}{}-{number}.pem", std::process::id()));
         std::fs::write(&file, issuer.pem()).map_err(|source| Error::Io {
             what: "write",
             path: file.clone(),
@@ -73,6 +78,21 @@ impl Authority {
         let made = Arc::new(CertifiedKey::new(vec![certificate.der().clone()], key));
         signed.insert(name.to_owned(), made.clone());
         Some(made)
+    }
+}
+
+/// How the files are called that hosts read.
+const PREFIX: &str = "authority-";
+/// How long one may still be read.
+const STALE: Duration = Duration::from_secs(24 * 3_600);
+
+fn clear(folder: &Path) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for file in files.filter(|file| file.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let age = file.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
+        if age.is_ok_and(|age| age > STALE) {
+            let _gone = std::fs::remove_file(file.path());
+        }
     }
 }
 

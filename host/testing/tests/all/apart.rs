@@ -32,9 +32,12 @@ async fn databases_of_one_service_are_copies_of_one_template_and_go_with_their_t
     let there = format!("select 1 from pg_database where datname = '{name}'");
     assert_eq!(first.sql("main", &there).await.unwrap().len(), 1);
     drop(second);
-    while !first.sql("main", &there).await.unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while !first.sql("main", &there).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), gone).await.unwrap();
 }
 
 #[tokio::test]

@@ -47,3 +47,15 @@ async fn a_rate_is_fresh_again_when_its_time_has_passed() {
     service.get("/rate/address").await.expect_status(200);
     service.get("/rate/address").await.expect_status(429);
 }
+
+#[tokio::test]
+async fn a_token_ends_when_the_test_s_time_says_so() {
+    // `good` of `components/contract/guarded/tokens.sh`: until 2100-01-01.
+    const TOKEN: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6ImVkIn0.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwiYXVkIjoiY29udHJhY3QiLCJzdWIiOiI3Iiwicm9sZXMiOlsiYSIsImIiXSwiZXhwIjo0MTAyNDQ0ODAwfQ.NQm8BYDFnA1TW-qUL8SUN4SHwf3osxc1aVLUWUlq11sr8Ws0wfqf9zklKIpXNEu8sc8IcZi1QdYi1FrzTWsLAA";
+    let service = services(&["contract/guard/rust", "contract/guarded/rust"]).await;
+    let bearer = format!("Bearer {TOKEN}");
+    service.get("/token").header("authorization", &bearer).await.expect_status(200);
+    // A minute after its end, for clocks that differ.
+    service.clock().set(UNIX_EPOCH + Duration::from_secs(4_102_444_800 + 61));
+    service.get("/token").header("authorization", &bearer).await.expect_status(401);
+}
