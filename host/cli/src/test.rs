@@ -98,11 +98,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
             Ok(services) => test(&services, &stand, &arguments, !is_built).await,
             Err(error) => Err(error),
         };
+        is_built |= tested.is_ok();
         if let Err(error) = tested.and_then(|report| show(&report, false)) {
             output::error(&error);
         }
         output::note(output::Paint::stderr().faint("waiting for a change; Ctrl-C ends"));
-        is_built = watch.next().await?.only_tests;
+        is_built &= watch.next().await?.only_tests;
     }
 }
 
