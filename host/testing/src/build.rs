@@ -10,7 +10,10 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::error::Error;
 
-static BUILT: Mutex<Option<HashMap<PathBuf, Arc<OnceCell<Result<(), String>>>>>> = Mutex::const_new(None);
+/// What came of the builds of this process, by folder.
+type Builds = HashMap<PathBuf, Arc<OnceCell<Result<(), String>>>>;
+
+static BUILT: Mutex<Option<Builds>> = Mutex::const_new(None);
 
 /// Builds the service of a folder, unless this process did already, or is told never to. `wharf` is the program that does
 /// it, if it is not the usual one.
